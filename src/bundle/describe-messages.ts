@@ -1,0 +1,77 @@
+import {
+  DefinitionError,
+  type ErrorCode,
+  type ErrorInfo,
+  errorInfo,
+  MillraceError,
+  UsageError,
+} from "../errors.ts";
+import type { Description } from "./description.ts";
+
+/** What the describe child is asked. */
+export interface DescribeOrder {
+  /** Absolute path of the module. */
+  readonly modulePath: string;
+  /** The module as the user named it: for messages. */
+  readonly shown: string;
+  readonly exportName?: string;
+  /** As given, not validated. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Absolute. */
+  readonly outDirectory: string;
+}
+
+/** What the child is doing: says what it was at when it dies or takes too long. */
+export type DescribePhase = "start" | "compile" | "import" | "check";
+
+/** What the child tells. The mark keeps messages apart that the user's own code may send. */
+export type DescribeMessage = { readonly millrace: "describe" } & (
+  | { readonly kind: "phase"; readonly phase: DescribePhase }
+  | { readonly kind: "exit"; readonly place: string }
+  | { readonly kind: "described"; readonly description: Description }
+  | { readonly kind: "failed"; readonly error: ErrorMessage }
+);
+
+export interface ErrorMessage {
+  readonly className: "DefinitionError" | "UsageError" | "MillraceError";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly cause?: ErrorInfo;
+}
+
+export function isDescribeMessage(message: unknown): message is DescribeMessage {
+  return (
+    typeof message === "object" &&
+    message !== null &&
+    (message as { millrace?: unknown }).millrace === "describe"
+  );
+}
+
+/** Packs an error for the way to the parent. */
+export function errorMessage(error: MillraceError): ErrorMessage {
+  const { code, message, details, cause } = error;
+  const className =
+    error instanceof DefinitionError
+      ? "DefinitionError"
+      : error instanceof UsageError
+        ? "UsageError"
+        : "MillraceError";
+  const packed = { className, code, message, details } as const;
+  return cause === undefined ? packed : { ...packed, cause: errorInfo(cause) };
+}
+
+const CLASSES = { DefinitionError, UsageError, MillraceError };
+
+/** The error that {@link errorMessage} packed; its cause comes back with name, message and stack. */
+export function unpackError({ className, code, message, details, cause }: ErrorMessage): MillraceError {
+  const options = cause === undefined ? { details } : { details, cause: unpackCause(cause) };
+  return new CLASSES[className](code, message, options);
+}
+
+function unpackCause(info: ErrorInfo): Error {
+  const error = new Error(info.message);
+  error.name = info.name;
+  error.stack = info.stack;
+  return info.code === undefined ? error : Object.assign(error, { code: info.code });
+}

@@ -1,0 +1,110 @@
+/**
+ * What a pipeline is, twice over:
+ * - `Definition`: in the process that imported the user's module, functions and all;
+ * - `PipelineShape`: the same without functions, as agent, coordinator and command line know it. It crosses
+ *   processes as JSON.
+ */
+
+export type NodeKind = "source" | "stage" | "sink";
+
+export interface Backoff {
+  /** Delay before the second attempt, milliseconds. */
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+  /** `full`: a random part of the delay; `none`: the whole delay. */
+  readonly jitter: "full" | "none";
+}
+
+export interface RetryPolicy {
+  /** All calls, the first included. */
+  readonly attempts: number;
+  readonly backoff: Backoff;
+}
+
+export interface BatchPolicy {
+  readonly size: number;
+  readonly withinMs: number;
+}
+
+/** The settings of a node after defaults; functions are not among them. */
+export interface NodeSettings {
+  readonly batch?: BatchPolicy;
+  /** Calls in flight in one instance; `auto` starts at 1. */
+  readonly concurrency: { readonly min: number; readonly max: number };
+  readonly instances: { readonly min: number; readonly max: number };
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+  /** Bytes an instance may use before it is ended. */
+  readonly memoryBytes: number;
+}
+
+export interface NodeShape {
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly settings: NodeSettings;
+}
+
+export interface EdgeShape {
+  readonly from: string;
+  readonly to: string;
+  readonly conditional: boolean;
+}
+
+export interface PipelineShape {
+  readonly name: string;
+  readonly nodes: readonly NodeShape[];
+  readonly edges: readonly EdgeShape[];
+  readonly durability: "disk" | "process";
+}
+
+/** The user's functions of a node, as given. `run` is untyped here: the stage loop checks what it returns. */
+export interface Handler {
+  readonly setup?: (ctx: never) => unknown;
+  readonly run: (input: never, ctx: never) => unknown;
+  readonly teardown?: (state: never) => unknown;
+}
+
+export interface NodeDefinition extends NodeShape {
+  readonly handler: Handler;
+  readonly batchBy?: (item: never) => unknown;
+  readonly unless?: (error: Error) => boolean;
+  readonly onFailed?: (item: never, error: Error, ctx: never) => unknown;
+}
+
+export interface EdgeDefinition extends EdgeShape {
+  readonly when?: (item: never) => unknown;
+}
+
+/** The Standard Schema interface, version 1 (https://standardschema.dev), as far as millrace uses it. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+      readonly issues: ReadonlyArray<{
+        readonly message: string;
+        readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+      }>;
+    };
+
+export interface Definition {
+  readonly name: string;
+  readonly nodes: ReadonlyMap<string, NodeDefinition>;
+  readonly edges: readonly EdgeDefinition[];
+  readonly durability: "disk" | "process";
+  readonly params?: StandardSchema;
+  /** `import.meta.url` of the file that exports the pipeline, when it said so. */
+  readonly module?: string;
+}
+
+/** Marks a pipeline across copies of the package: `pipeline[DEFINITION]()` gives its definition. */
+export const DEFINITION: unique symbol = Symbol.for("millrace.definition") as never;

@@ -1,0 +1,115 @@
+import { errorBrief, nodeKind, runStatus, stageCounts } from "./reports.ts";
+import { count, flag, list, number, object, oneOf, optional, outcome, text } from "./schema.ts";
+
+/** Anyone → coordinator: requests on `mr.v1.coord.<verb>`. */
+const ERRORS = ["MR_PROTOCOL", "MR_PROTOCOL_VERSION"] as const;
+const RUN_ERRORS = [...ERRORS, "MR_RUN_UNKNOWN"] as const;
+
+/** Why a start or stop request was refused; `code` is HTTP's: 400 not known, 503 nobody to do it. */
+const refusal = { message: text, code: count };
+
+export const COORDINATOR_MESSAGES = {
+  "coord.ping": {
+    about: "Is it there? Monomyth: PING, PONG of the control client.",
+    direction: "anyone → coordinator",
+    body: object({}),
+    reply: object({ version: text, epoch: count }),
+    errors: ERRORS,
+  },
+  "coord.agent-ready": {
+    about: "An agent says hello; the reply is its welcome. Monomyth: READY.",
+    direction: "agent → coordinator",
+    body: object({ version: text, cores: number, memoryBytes: count }),
+    reply: object({ epoch: count }),
+    errors: ERRORS,
+  },
+  "coord.status": {
+    about: "How a run, or every run, is.",
+    direction: "anyone → coordinator",
+    body: object({ run: optional(text) }),
+    reply: object({
+      runs: list(
+        object({
+          run: text,
+          pipeline: text,
+          status: runStatus,
+          startedAtMs: number,
+          stages: list(
+            object({
+              stage: text,
+              kind: nodeKind,
+              instances: count,
+              waiting: count,
+              unsettled: count,
+              delayed: count,
+              suspects: count,
+              counts: stageCounts,
+            }),
+          ),
+          error: optional(errorBrief),
+        }),
+      ),
+    }),
+    errors: RUN_ERRORS,
+  },
+  "coord.stop": {
+    about: "Stops a run: drained, or with `now` killed. What is unfinished is kept.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, now: flag }),
+    reply: object({ status: runStatus }),
+    errors: RUN_ERRORS,
+  },
+  "coord.pipeline-info": {
+    about: "Every stage of every pipeline with its counts of instances. Monomyth: RECIPE-INFO.",
+    direction: "anyone → coordinator",
+    body: object({ run: optional(text) }),
+    reply: object({
+      pipelines: list(
+        object({
+          run: text,
+          pipeline: text,
+          stages: list(
+            object({
+              stage: text,
+              kind: nodeKind,
+              counts: object({ running: count, queued: count, completed: count }),
+            }),
+          ),
+        }),
+      ),
+    }),
+    errors: RUN_ERRORS,
+  },
+  "coord.agent-info": {
+    about: "Every agent with what runs on it. Monomyth: WORKER-INFO.",
+    direction: "anyone → coordinator",
+    body: object({}),
+    reply: object({
+      agents: list(
+        object({
+          agent: text,
+          boot: text,
+          state: oneOf("live", "suspect", "lost", "draining"),
+          cores: number,
+          memoryBytes: count,
+          stages: list(object({ run: text, stage: text, instances: count })),
+        }),
+      ),
+    }),
+    errors: ERRORS,
+  },
+  "coord.start-instance": {
+    about: "One more instance of a stage, please. Monomyth: START-NODE-REQUEST, -SUCCESS, -FAILURE.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, stage: text }),
+    reply: outcome({ agent: text, id: text }, refusal),
+    errors: ERRORS,
+  },
+  "coord.stop-agent": {
+    about: "Shut an agent down, please. Monomyth: STOP-WORKER-REQUEST, -SUCCESS, -FAILURE.",
+    direction: "anyone → coordinator",
+    body: object({ agent: text }),
+    reply: outcome({ agent: text }, refusal),
+    errors: ERRORS,
+  },
+} as const;

@@ -1,0 +1,58 @@
+import { errorBrief, instanceReport, role } from "./reports.ts";
+import { count, list, nullable, number, object, oneOf, optional, text } from "./schema.ts";
+
+/**
+ * Agent → all: publications, on `mr.v1.hb.<agent>` and `mr.v1.evt.<agent>.<type>`. An event may be lost; the next
+ * heartbeat tells the truth again.
+ */
+export const EVENT_MESSAGES = {
+  hb: {
+    about: "Every second: the agent lives, and this is all that runs on it.",
+    direction: "agent → all",
+    body: object({
+      seq: count,
+      boot: text,
+      /** The newest coordinator epoch that the agent has seen. */
+      epoch: count,
+      load: number,
+      freeCores: number,
+      memoryBytes: count,
+      /** The full list. */
+      instances: list(instanceReport),
+    }),
+  },
+  "evt.instance-started": {
+    about: "An instance has done its setup and takes items.",
+    direction: "agent → coordinator",
+    body: object({ id: text, run: text, stage: text, role, pid: count }),
+  },
+  "evt.instance-exited": {
+    about: "An instance has ended, and why.",
+    direction: "agent → coordinator",
+    body: object({
+      id: text,
+      run: text,
+      stage: text,
+      role,
+      code: nullable(number),
+      signal: nullable(text),
+      cause: oneOf("drained", "crashed", "killed", "hung", "source-done", "setup-failed", "source-failed"),
+      error: optional(errorBrief),
+    }),
+  },
+  "evt.stage-completed": {
+    about: "A stage's last instance here is done. Monomyth: WORKER-TASK-COMPLETED.",
+    direction: "agent → coordinator",
+    body: object({ run: text, stage: text }),
+  },
+  "evt.streams-restarted": {
+    about: "The streams process of a run was started anew: claims of the earlier one are void.",
+    direction: "agent → coordinator",
+    body: object({ run: text, boot: text, restarts: count, error: optional(errorBrief) }),
+  },
+  "evt.suspects": {
+    about: "So many items of a stage wait to be run alone, because their instance died.",
+    direction: "agent → coordinator",
+    body: object({ run: text, stage: text, count }),
+  },
+} as const;

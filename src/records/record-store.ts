@@ -1,0 +1,35 @@
+/** A change to the records: a value, or `undefined` for its removal. */
+export interface RecordWrite {
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
+
+export interface RecordPage {
+  readonly entries: readonly { readonly key: string; readonly value: Buffer }[];
+  /** Where the next page starts; undefined after the last. */
+  readonly cursor: string | undefined;
+}
+
+/**
+ * Durable key → bytes beside the streams: dead letters, checkpoints, quarantine, results. Keys are text, listed
+ * in the order of their code units.
+ */
+export interface RecordStore {
+  get(key: string): Promise<Buffer | undefined>;
+  put(key: string, value: Uint8Array): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Keys that start with `prefix`, after `cursor`; at most `limit` (default 100). */
+  scan(prefix: string, cursor?: string, limit?: number): Promise<RecordPage>;
+  /** Number of keys that start with `prefix`. */
+  count(prefix: string): number;
+  /** Writes only if the stored value equals `expected` (undefined: if there is none); tells whether it did. */
+  compareAndSet(key: string, expected: Uint8Array | undefined, value: Uint8Array): Promise<boolean>;
+}
+
+/** Keys of the records of a run. */
+export const recordKeys = {
+  deadLetters: (stage?: string): string => (stage === undefined ? "dead/" : `dead/${stage}/`),
+  deadLetter: (stage: string, id: string): string => `dead/${stage}/${id}`,
+  sourceState: (source: string): string => `source/${source}`,
+  quarantine: (stage: string, frame: number): string => `quarantine/${stage}/${frame}`,
+};

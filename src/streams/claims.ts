@@ -1,0 +1,144 @@
+import type { Env } from "../env/env.ts";
+import type { CountDelta, Mark, MarkWrite, StreamEngine } from "./contract.ts";
+import type { Consumer, Dispatcher } from "./dispatcher.ts";
+import type { Verdict } from "./protocol.ts";
+import { RangeSet } from "../wire/range-set.ts";
+
+interface Orphan {
+  readonly stage: string;
+  readonly consumer: Consumer;
+}
+
+/**
+ * What becomes of the items that a lost instance held.
+ *
+ * C1 They are put back when the instance's end is certain (the agent's verdict) *and* its connection is closed
+ *    (nothing it still wrote can arrive).
+ * C2 Only items that it had begun are suspected; if it had begun none, it died of taking them, and all are.
+ * C3 A mark is durable before its item is given out again.
+ */
+export class Claims {
+  readonly #env: Env;
+  readonly #engine: StreamEngine;
+  readonly #dispatcherOf: (stream: string) => Dispatcher | undefined;
+  readonly #orphans = new Map<string, Orphan>();
+  /** Verdicts that came before the connection was closed. */
+  readonly #early = new Map<string, { verdict: Verdict; done: (suspects: number) => void }>();
+
+  constructor(env: Env, engine: StreamEngine, dispatcherOf: (stream: string) => Dispatcher | undefined) {
+    this.#env = env;
+    this.#engine = engine;
+    this.#dispatcherOf = dispatcherOf;
+  }
+
+  started(consumer: Consumer, frame: number, from: number, to: number): void {
+    if (!consumer.claims.has(frame)) return;
+    let started = consumer.started.get(frame);
+    if (started === undefined) {
+      started = new RangeSet();
+      consumer.started.set(frame, started);
+    }
+    started.add(from, to);
+  }
+
+  closed(stage: string, consumer: Consumer): void {
+    consumer.credit = 0;
+    this.#orphans.set(consumer.instance, { stage, consumer });
+    const early = this.#early.get(consumer.instance);
+    if (early === undefined) return;
+    this.#early.delete(consumer.instance);
+    void this.#judgeNow(early.verdict).then(early.done);
+  }
+
+  closedWithoutClaims(instance: string): void {
+    const early = this.#early.get(instance);
+    this.#early.delete(instance);
+    early?.done(0);
+  }
+
+  /** The instance has connected again: it holds nothing any more. */
+  returned(instance: string): void {
+    const orphan = this.#orphans.get(instance);
+    if (orphan === undefined) return;
+    this.#orphans.delete(instance);
+    this.#putBack(orphan, () => undefined);
+  }
+
+  /** Gives the number of suspects that the verdict makes. */
+  judge(verdict: Verdict, isConnected: boolean): Promise<number> {
+    if (!isConnected) return this.#judgeNow(verdict);
+    return new Promise((resolve) => {
+      this.#early.set(verdict.instance, { verdict, done: resolve });
+    });
+  }
+
+  async #judgeNow(verdict: Verdict): Promise<number> {
+    const orphan = this.#orphans.get(verdict.instance);
+    if (orphan === undefined) return 0;
+    this.#orphans.delete(verdict.instance);
+    const marks = this.#marksOf(orphan, verdict);
+    const repeated = sizeOf(orphan.consumer.started);
+    const counts: CountDelta[] = [];
+    if (repeated > 0) {
+      const cause = verdict.charge || verdict.culprit !== undefined ? "instance-died" : "drain-cut-short";
+      counts.push([orphan.stage, `repeated:${cause}`, repeated - (verdict.culprit === undefined ? 0 : 1)]);
+    }
+    if (marks.length > 0 || counts.length > 0) {
+      await this.#engine
+        .transact({ settlements: [], appends: [], records: [], marks, counts })
+        // The marks then live as long as this process; the items must be put back all the same.
+        .catch(() => undefined);
+    }
+    this.#putBack(orphan, (dispatcher) => {
+      for (const { frame, place, mark } of marks) dispatcher.mark(frame, place, mark);
+    });
+    return marks.length;
+  }
+
+  #marksOf(orphan: Orphan, verdict: Verdict): MarkWrite[] {
+    const dispatcher = this.#dispatcherOf(orphan.stage);
+    const { consumer } = orphan;
+    const at = this.#env.clock.now();
+    if (verdict.culprit !== undefined) {
+      const { frame, place } = verdict.culprit;
+      if (consumer.claims.get(frame)?.covers(place, place + 1) !== true) return [];
+      const kills = dispatcher?.markOf(frame, place)?.kills ?? 0;
+      return [{ stream: orphan.stage, frame, place, mark: { kills, timedOut: true, last: verdict.what, at } }];
+    }
+    if (!verdict.charge) return [];
+    const begun = sizeOf(consumer.started) > 0 ? consumer.started : consumer.claims;
+    const isAlone = consumer.role === "suspect";
+    const marks: MarkWrite[] = [];
+    for (const [frame, ranges] of begun) {
+      for (const [from, to] of ranges.ranges()) {
+        for (let place = from; place < to; place++) {
+          const known = dispatcher?.markOf(frame, place)?.kills ?? 0;
+          // A kill signal from outside says little about the items in hand, unless there was only one.
+          const kills = verdict.external && !isAlone ? known : known + 1;
+          const mark: Mark = { kills, last: verdict.what, at };
+          marks.push({ stream: orphan.stage, frame, place, mark });
+        }
+      }
+    }
+    return marks;
+  }
+
+  #putBack(orphan: Orphan, before: (dispatcher: Dispatcher) => void): void {
+    const dispatcher = this.#dispatcherOf(orphan.stage);
+    if (dispatcher === undefined) return;
+    before(dispatcher);
+    const frames = [...orphan.consumer.claims].reverse();
+    for (const [frame, ranges] of frames) {
+      for (const [from, to] of [...ranges.ranges()].reverse()) dispatcher.putBack(frame, from, to);
+    }
+    orphan.consumer.claims.clear();
+    orphan.consumer.started.clear();
+    dispatcher.dispatch();
+  }
+}
+
+function sizeOf(claims: ReadonlyMap<number, RangeSet>): number {
+  let size = 0;
+  for (const ranges of claims.values()) size += ranges.size;
+  return size;
+}

@@ -1,0 +1,290 @@
+import type { Env, Timer } from "../../env/env.ts";
+import { StreamError } from "../../errors.ts";
+import type { RecordStore } from "../../records/record-store.ts";
+import { Frame } from "../../wire/frame.ts";
+import type {
+  Capabilities,
+  Deliveries,
+  Delivery,
+  Durability,
+  StreamEngine,
+  StreamStats,
+  Transaction,
+} from "../contract.ts";
+import { FrameShelf } from "./frame-shelf.ts";
+import { Ledger } from "./ledger.ts";
+import { type EntryHead, outcomeNumber, type Snapshot } from "./ledger-entry.ts";
+import type { Location, Log, LogDamage, LogEntry } from "./log.ts";
+import { LogRecords } from "./log-records.ts";
+
+interface Waiting {
+  readonly head: EntryHead;
+  readonly blobs: readonly Uint8Array[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type QuarantineListener = (stream: string, frame: number, items: number, problem: string) => void;
+
+/**
+ * The embedded engine: a ledger in memory, kept durable by a log (on disk or, for `memory:`, nowhere).
+ *
+ * E1 The ledger changes only after the log has confirmed: what is delivered is durable.
+ * E2 Transactions take effect in the order in which they were given.
+ */
+export class EmbeddedEngine implements StreamEngine {
+  readonly capabilities: Capabilities;
+  readonly records: RecordStore;
+  readonly #env: Env;
+  readonly #log: Log;
+  readonly #ledger: Ledger;
+  readonly #shelves = new Map<string, FrameShelf>();
+  readonly #timers = new Set<Timer>();
+  /** Recent frames, so that what is delivered at once need not be read back. */
+  readonly #quarantineListeners: QuarantineListener[] = [];
+  #waiting: Waiting[] = [];
+  #committing: Promise<void> | undefined;
+  #replaying = true;
+  #closed = false;
+
+  private constructor(env: Env, log: (snapshot: () => Snapshot) => Log, survives: Durability) {
+    this.#env = env;
+    this.capabilities = {
+      atomic: true,
+      delay: true,
+      order: true,
+      maxFrameBytes: 1024 * 1024,
+      confirmSurvives: survives,
+      fencing: "engine",
+    };
+    this.#log = log(() => this.#ledger.snapshot());
+    this.#ledger = new Ledger({
+      retain: (location) => this.#log.retain(location),
+      release: (location) => this.#log.release(location),
+      appended: (stream, frame, delayMs) => {
+        if (delayMs > 0) this.#delay(stream, frame, delayMs);
+        else if (!this.#replaying) this.#shelves.get(stream)?.offer();
+      },
+      settled: (stream, frame) => this.#shelves.get(stream)?.forget(frame),
+    });
+    this.records = new LogRecords(
+      this.#ledger.records,
+      (location) => this.#log.read(location),
+      (writes) =>
+        this.transact({ settlements: [], appends: [], records: writes, marks: [], counts: [] }),
+    );
+  }
+
+  /** Opens the log and rebuilds the ledger from it. */
+  static async open(
+    env: Env,
+    log: (snapshot: () => Snapshot) => Log,
+    survives: Durability,
+  ): Promise<{ engine: EmbeddedEngine; damage: readonly LogDamage[] }> {
+    const engine = new EmbeddedEngine(env, log, survives);
+    const damage = await engine.#log.open((head, blobs) => {
+      const { snapshot } = head as { snapshot?: Snapshot };
+      if (snapshot !== undefined) engine.#ledger.restore(snapshot);
+      else engine.#ledger.apply(head as EntryHead, blobs);
+    });
+    engine.#replaying = false;
+    return { engine, damage };
+  }
+
+  async open(stream: string): Promise<void> {
+    this.#ledger.stream(stream);
+    if (!this.#shelves.has(stream)) {
+      this.#shelves.set(
+        stream,
+        new FrameShelf(this.#ledger, stream, (frame) => this.#read(stream, frame), {
+          onUnreadable: (frame, problem) => this.#quarantine(stream, frame, problem),
+        }),
+      );
+    }
+  }
+
+  consume(stream: string, onDelivery: (delivery: Delivery) => void): Deliveries {
+    return this.#shelf(stream).consume(onDelivery);
+  }
+
+  #shelf(stream: string): FrameShelf {
+    const shelf = this.#shelves.get(stream);
+    if (shelf === undefined) throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
+    return shelf;
+  }
+
+  transact(transaction: Transaction): Promise<void> {
+    if (this.#closed) return Promise.reject(new StreamError("MR_STREAM_CLOSED", "embedded engine: it is closed"));
+    const { head, blobs } = this.#entryOf(transaction);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ head, blobs, resolve, reject });
+      this.#committing ??= this.#commitLoop();
+    });
+  }
+
+  #entryOf(transaction: Transaction): { head: EntryHead; blobs: Uint8Array[] } {
+    const blobs: Uint8Array[] = [];
+    const a = transaction.appends.map((append) => {
+      blobs.push(append.frame);
+      const stream = this.#ledger.stream(append.stream);
+      return [append.stream, stream.nextFrame++, append.count, append.delayMs, append.isNew ? 1 : 0] as const;
+    });
+    const r = transaction.records.map((write) => {
+      if (write.value !== undefined) blobs.push(write.value);
+      return [write.key, write.value === undefined ? 0 : 1] as const;
+    });
+    const s = transaction.settlements.map(
+      ({ stream, frame, from, to, outcome }) => [stream, frame, from, to, outcomeNumber(outcome)] as const,
+    );
+    const m = transaction.marks.map(
+      ({ stream, frame, place, mark }) =>
+        [stream, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
+    );
+    return {
+      head: {
+        ...(a.length > 0 ? { a } : {}),
+        ...(s.length > 0 ? { s } : {}),
+        ...(r.length > 0 ? { r } : {}),
+        ...(m.length > 0 ? { m } : {}),
+        ...(transaction.counts.length > 0 ? { c: transaction.counts } : {}),
+      },
+      blobs,
+    };
+  }
+
+  /** Group commit: whatever has come while a write and its flush were in flight is the next group. */
+  async #commitLoop(): Promise<void> {
+    // Let everything that arrived in this turn of the loop into the first group.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      let locations: readonly (readonly Location[])[];
+      try {
+        locations = await this.#log.append(group);
+      } catch (error) {
+        for (const entry of group) entry.reject(error);
+        continue;
+      }
+      for (const [i, entry] of group.entries()) {
+        const places = locations[i] as readonly Location[];
+        this.#cache(entry, places);
+        this.#ledger.apply(entry.head, places);
+        entry.resolve();
+      }
+      await this.#moveStragglers();
+    }
+    this.#committing = undefined;
+  }
+
+  #cache(entry: Waiting, _places: readonly Location[]): void {
+    for (const [i, append] of (entry.head.a ?? []).entries()) {
+      const [stream, frame, , delayMs] = append;
+      const bytes = entry.blobs[i];
+      if (delayMs === 0 && bytes !== undefined) this.#shelves.get(stream)?.remember(frame, bytes as Buffer);
+    }
+  }
+
+  /** Copies what still lives in the oldest segment forward, so that the segment can go. */
+  async #moveStragglers(): Promise<void> {
+    const segment = this.#log.segmentToEmpty();
+    if (segment === undefined) return;
+    const entries: LogEntry[] = [];
+    for (const stream of this.#ledger.streams.values()) {
+      for (const frame of stream.index.frames()) {
+        const location = stream.index.locationOf(frame);
+        if (location?.segment !== segment) continue;
+        const done = stream.details.get(frame)?.done.bounds ?? [];
+        const delayMs = stream.index.isDelayed(frame) ? 1 : 0;
+        const a = [[stream.name, frame, stream.index.countOf(frame), delayMs, 0, [...done]]] as const;
+        const marks = [...(this.#ledger.marksOf(stream.name, frame) ?? [])].map(
+          ([place, mark]) =>
+            [stream.name, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
+        );
+        const head: EntryHead = { a, v: 1, ...(marks.length > 0 ? { m: marks } : {}) };
+        entries.push({ head, blobs: [await this.#log.read(location)] });
+      }
+    }
+    for (const [key, location] of this.#ledger.records) {
+      if (location.segment !== segment) continue;
+      const head: EntryHead = { r: [[key, 1]], v: 1 };
+      entries.push({ head, blobs: [await this.#log.read(location)] });
+    }
+    const locations = await this.#log.append(entries);
+    for (const [i, entry] of entries.entries()) {
+      this.#ledger.apply(entry.head as EntryHead, locations[i] as readonly Location[]);
+    }
+  }
+
+  #delay(stream: string, frame: number, delayMs: number): void {
+    const timer = this.#env.timers.after(delayMs, () => {
+      this.#timers.delete(timer);
+      this.#ledger.release(stream, frame);
+      this.#shelves.get(stream)?.offerAgain(frame);
+    });
+    this.#timers.add(timer);
+  }
+
+  async #read(stream: string, frame: number): Promise<Buffer> {
+    const location = this.#ledger.stream(stream).index.locationOf(frame);
+    if (location === undefined) throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
+    return await this.#log.read(location);
+  }
+
+  #quarantine(stream: string, frame: number, problem: string): void {
+    const pending = this.#ledger.pendingOf(stream, frame);
+    const items = pending.reduce((sum, [from, to]) => sum + to - from, 0);
+    if (items === 0) return;
+    void this.#quarantineNow(stream, frame, pending, items, problem).catch(() => undefined);
+  }
+
+  async #quarantineNow(
+    stream: string,
+    frame: number,
+    pending: readonly (readonly [number, number])[],
+    items: number,
+    problem: string,
+  ): Promise<void> {
+    const raw = await this.#read(stream, frame).catch(() => Buffer.alloc(0));
+    const at = this.#env.clock.now();
+    await this.transact({
+      settlements: pending.map(([from, to]) => ({ stream, frame, from, to, outcome: "quarantined" })),
+      appends: [],
+      records: [
+        {
+          key: `quarantine/${stream}/${frame}`,
+          value: Buffer.concat([Buffer.from(`${JSON.stringify({ stream, frame, items, problem, at })}\n`), raw]),
+        },
+      ],
+      marks: [],
+      counts: [],
+    });
+    for (const listener of this.#quarantineListeners) listener(stream, frame, items, problem);
+  }
+
+  onQuarantine(listener: QuarantineListener): void {
+    this.#quarantineListeners.push(listener);
+  }
+
+  stats(stream: string): StreamStats {
+    const { unsettled, delayed, appended } = this.#ledger.stream(stream);
+    return { unsettled, delayed, appended };
+  }
+
+  counts(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    return this.#ledger.counters;
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await this.#committing;
+    this.#closed = true;
+    await this.#log.close();
+  }
+}
+
+/** What is wrong with a stored frame, or undefined. */
+export function frameProblem(bytes: Buffer): string | undefined {
+  return Frame.check(bytes);
+}

@@ -1,0 +1,65 @@
+import type { RecordPage, RecordStore, RecordWrite } from "../../records/record-store.ts";
+import type { Location } from "./log.ts";
+
+/** Records that live in the log: the ledger knows where, this reads and writes them. */
+export class LogRecords implements RecordStore {
+  readonly #index: ReadonlyMap<string, Location>;
+  readonly #read: (location: Location) => Promise<Buffer>;
+  readonly #write: (writes: readonly RecordWrite[]) => Promise<void>;
+  /** Tail of the chain of compare-and-sets, which must not overlap. */
+  #serial: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    index: ReadonlyMap<string, Location>,
+    read: (location: Location) => Promise<Buffer>,
+    write: (writes: readonly RecordWrite[]) => Promise<void>,
+  ) {
+    this.#index = index;
+    this.#read = read;
+    this.#write = write;
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    const location = this.#index.get(key);
+    return location === undefined ? undefined : await this.#read(location);
+  }
+
+  put(key: string, value: Uint8Array): Promise<void> {
+    return this.#write([{ key, value }]);
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#write([{ key, value: undefined }]);
+  }
+
+  async scan(prefix: string, cursor = "", limit = 100): Promise<RecordPage> {
+    const keys: string[] = [];
+    for (const key of this.#index.keys()) if (key.startsWith(prefix) && key > cursor) keys.push(key);
+    keys.sort();
+    const page = keys.slice(0, limit);
+    const entries: { key: string; value: Buffer }[] = [];
+    for (const key of page) {
+      const value = await this.get(key);
+      if (value !== undefined) entries.push({ key, value });
+    }
+    return { entries, cursor: keys.length > page.length ? page.at(-1) : undefined };
+  }
+
+  count(prefix: string): number {
+    let count = 0;
+    for (const key of this.#index.keys()) if (key.startsWith(prefix)) count++;
+    return count;
+  }
+
+  compareAndSet(key: string, expected: Uint8Array | undefined, value: Uint8Array): Promise<boolean> {
+    const attempt = this.#serial.then(async () => {
+      const stored = await this.get(key);
+      const matches =
+        stored === undefined || expected === undefined ? stored === expected : Buffer.compare(stored, expected) === 0;
+      if (matches) await this.put(key, value);
+      return matches;
+    });
+    this.#serial = attempt.catch(() => undefined);
+    return attempt;
+  }
+}

@@ -1,0 +1,42 @@
+/** Where a blob - a frame or a record's value - lies in a log. */
+export interface Location {
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** One entry: a head that says what happened, and the blobs it speaks of. */
+export interface LogEntry {
+  readonly head: unknown;
+  readonly blobs: readonly Uint8Array[];
+}
+
+/** Gives back what the log held when it was opened, oldest first. */
+export type Replay = (head: unknown, blobs: readonly Location[]) => void;
+
+/** What was found wrong when the log was opened. */
+export interface LogDamage {
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly kind: "torn-tail" | "damaged";
+}
+
+/**
+ * An append-only log of entries. Entries given together become durable together; after a crash either all of
+ * an entry is there or none of it, and no entry without all before it.
+ */
+export interface Log {
+  /** Replays the log; to be called once, before anything else. */
+  open(replay: Replay): Promise<readonly LogDamage[]>;
+  /** Resolves when all entries are durable, with the locations of each entry's blobs. Rejects having kept none. */
+  append(entries: readonly LogEntry[]): Promise<readonly (readonly Location[])[]>;
+  read(location: Location): Promise<Buffer>;
+  /** A blob came to life or is replayed as alive: its segment must be kept. */
+  retain(location: Location): void;
+  /** A blob is of no use any more. */
+  release(location: Location): void;
+  /** A segment whose few living blobs hold up the removal of everything after it: move them. */
+  segmentToEmpty(): number | undefined;
+  close(): Promise<void>;
+}

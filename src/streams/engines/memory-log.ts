@@ -1,0 +1,41 @@
+import type { Location, Log, LogDamage, LogEntry } from "./log.ts";
+
+/** The log without a disk: for tests, simulation and runs inside one process. Survives nothing. */
+export class MemoryLog implements Log {
+  readonly #blobs = new Map<number, Buffer>();
+  #next = 0;
+
+  async open(): Promise<readonly LogDamage[]> {
+    return [];
+  }
+
+  async append(entries: readonly LogEntry[]): Promise<readonly (readonly Location[])[]> {
+    return entries.map((entry) =>
+      entry.blobs.map((blob) => {
+        const offset = this.#next++;
+        this.#blobs.set(offset, Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength));
+        return { segment: 0, offset, length: blob.byteLength };
+      }),
+    );
+  }
+
+  async read(location: Location): Promise<Buffer> {
+    const blob = this.#blobs.get(location.offset);
+    if (blob === undefined) throw new RangeError(`memory log: nothing at ${location.offset}`);
+    return blob;
+  }
+
+  retain(): void {}
+
+  release(location: Location): void {
+    this.#blobs.delete(location.offset);
+  }
+
+  segmentToEmpty(): undefined {
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#blobs.clear();
+  }
+}

@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import type { Random } from "../env/env.ts";
+
+/** Bytes of a frame's origin: the part of an item's id that it shares with its frame. */
+export const ORIGIN_BYTES = 12;
+
+/** An item's id: the origin of the frame it was born in, and its place in it. Kept for life. */
+export function itemId(origin: string, index: number): string {
+  return `${origin}-${index}`;
+}
+
+/** Origins for the frames of one instance: unique by chance between instances, by number within one. */
+export class OriginSequence {
+  readonly #bytes: Buffer;
+
+  constructor(random: Random) {
+    this.#bytes = Buffer.alloc(ORIGIN_BYTES);
+    random.bytes(8).copy(this.#bytes, 0);
+  }
+
+  /** The next origin, valid until the following call. */
+  next(): Buffer {
+    this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(8) + 1) >>> 0, 8);
+    if (this.#bytes.readUInt32BE(8) === 0) this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(4) + 1) >>> 0, 4);
+    return this.#bytes;
+  }
+}
+
+/**
+ * Origin of the items that a source yields after a checkpoint: the same when it is started again from there,
+ * so that a repeated item keeps its id.
+ */
+export function checkpointOrigin(run: string, source: string, token: Uint8Array): Buffer {
+  const hash = createHash("sha256");
+  hash.update(`${run}\0${source}\0`);
+  hash.update(token);
+  return hash.digest().subarray(0, ORIGIN_BYTES);
+}

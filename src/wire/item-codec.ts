@@ -1,0 +1,199 @@
+import { addExtension, Packr } from "msgpackr/pack";
+import { Unpackr } from "msgpackr/unpack";
+import { describeValue, EncodingError, ensureError, MillraceError } from "../errors.ts";
+
+/**
+ * Items as bytes: MessagePack with shared record structures.
+ *
+ * Each item is encoded by itself at the moment it is given, so that a value which its owner changes later
+ * is stored as it was, an item that cannot be encoded fails alone, and a frame can be cut without decoding.
+ * The names of object keys go into a *table* that a frame carries once.
+ */
+
+/** An item larger than this does not travel. */
+export const MAX_ITEM_BYTES = 960 * 1024;
+/** Beyond either the keys are data rather than structure, and each item carries its own. */
+const MAX_TABLE_STRUCTURES = 24;
+const MAX_TABLE_BYTES = 2_048;
+/** Depth at which a value is refused instead of exhausting a decoder's stack. */
+const MAX_DEPTH = 512;
+
+const OPTIONS = { useRecords: true, moreTypes: true, useBigIntExtension: true } as const;
+
+class NotEncodable extends Error {}
+
+function refuse(what: string): never {
+  throw new NotEncodable(what);
+}
+
+// n.b. extensions are global to msgpackr; without this one a promise would be stored as {}.
+addExtension({
+  Class: Promise as unknown as new () => Promise<unknown>,
+  type: 0x70,
+  pack: () => refuse("a promise"),
+  unpack: () => refuse("a promise"),
+} as never);
+
+type Structures = string[][] & { sharedLength?: number };
+
+function newPackr(structures: Structures | undefined): Packr {
+  const packr = new Packr(structures === undefined ? OPTIONS : { ...OPTIONS, structures: structures as never });
+  (packr as unknown as { writeFunction: () => never }).writeFunction = () => refuse("a function");
+  return packr;
+}
+
+const plain = new Packr({ useRecords: false, moreTypes: true, useBigIntExtension: true });
+const EMPTY = Buffer.alloc(0);
+
+/** Encodes values that are ours, self-contained: message heads, records, metadata. */
+export function packValue(value: unknown): Buffer {
+  return Buffer.from(plain.pack(value));
+}
+
+/** Reverse of {@link packValue}. Throws what msgpackr throws on bytes that are not MessagePack. */
+export function unpackValue(bytes: Uint8Array): unknown {
+  return plain.unpack(bytes as Buffer);
+}
+
+export class ItemEncoder {
+  #structures: Structures | undefined = [];
+  #packr: Packr = newPackr(this.#structures);
+  #tableLength = 0;
+  #table: Buffer = EMPTY;
+  /** Grows when earlier and later bytes can no longer share a frame. */
+  epoch = 0;
+
+  /** The item's bytes, valid until the next call: copy them. Throws EncodingError. */
+  encode(item: unknown): Uint8Array {
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#packr.pack(item);
+    } catch (error) {
+      throw notEncodable(item, error);
+    }
+    if (bytes.byteLength > MAX_ITEM_BYTES) {
+      throw new EncodingError(
+        "MR_ITEM_TOO_LARGE",
+        `item of ${bytes.byteLength} bytes: larger than the ${MAX_ITEM_BYTES} that an item may have; store it elsewhere and pass a reference`,
+        { scope: "item", details: { bytes: bytes.byteLength, limit: MAX_ITEM_BYTES } },
+      );
+    }
+    const structures = this.#structures;
+    if (structures !== undefined && structures.length !== this.#tableLength) this.#grow(structures);
+    return bytes;
+  }
+
+  /** What a decoder must know beside the items' bytes. */
+  get table(): Buffer {
+    return this.#table;
+  }
+
+  #grow(structures: Structures): void {
+    this.#tableLength = structures.length;
+    this.#table = packValue(structures.map((keys) => Array.from(keys)));
+    if (structures.length > MAX_TABLE_STRUCTURES || this.#table.length > MAX_TABLE_BYTES) {
+      // The bytes just made still need this table: its frame closes with it, and the next frame starts without.
+      this.#pendingPlain = true;
+    }
+  }
+
+  #pendingPlain = false;
+
+  /** To be called between frames: gives up on a table that has grown out of hand. True when the epoch has changed. */
+  settle(): boolean {
+    if (!this.#pendingPlain) return false;
+    this.#pendingPlain = false;
+    this.#structures = undefined;
+    this.#packr = newPackr(undefined);
+    this.#table = EMPTY;
+    this.epoch++;
+    return true;
+  }
+
+  /** True when the frame in the making must be closed before the next item. */
+  get mustSettle(): boolean {
+    return this.#pendingPlain;
+  }
+}
+
+/** Decodes items of frames; keeps the decoder of a table, since most streams have one table only. */
+export class ItemDecoder {
+  readonly #decoders = new Map<string, Unpackr>();
+  #lastTable: Uint8Array | undefined;
+  #last: Unpackr | undefined;
+
+  /** The decoder for items of a frame with this table. Throws on a table that is none. */
+  for(table: Uint8Array): (payload: Buffer, start: number, end: number) => unknown {
+    const unpackr = this.#decoderOf(table);
+    return (payload, start, end) => unpackr.unpack(payload, { start, end } as never);
+  }
+
+  #decoderOf(table: Uint8Array): Unpackr {
+    if (this.#last !== undefined && this.#lastTable !== undefined && Buffer.compare(this.#lastTable, table) === 0) {
+      return this.#last;
+    }
+    const key = Buffer.from(table.buffer, table.byteOffset, table.byteLength).toString("latin1");
+    let unpackr = this.#decoders.get(key);
+    if (unpackr === undefined) {
+      const structures = table.byteLength === 0 ? [] : unpackValue(table);
+      if (!Array.isArray(structures) || !structures.every((keys) => Array.isArray(keys))) {
+        throw new EncodingError("MR_NOT_DECODABLE", "frame: its table of structures is not one", { scope: "item" });
+      }
+      unpackr = new Unpackr({ ...OPTIONS, structures: structures as never });
+      if (this.#decoders.size >= 64) this.#decoders.clear();
+      this.#decoders.set(key, unpackr);
+    }
+    // The table's memory belongs to a frame that will go: keep a copy of our own.
+    this.#lastTable = Buffer.from(table);
+    this.#last = unpackr;
+    return unpackr;
+  }
+}
+
+function notEncodable(item: unknown, error: unknown): MillraceError {
+  const found = findUnencodable(item);
+  const path = found === undefined ? "" : ` at ${found.path}`;
+  const what = found?.what ?? ensureError(error).message;
+  return new EncodingError(
+    "MR_NOT_ENCODABLE",
+    `item ${describeValue(item)}: ${what}${path} cannot be carried between processes; return plain data`,
+    { scope: "item", details: { path: found?.path ?? "$" }, cause: error },
+  );
+}
+
+/** Walks a value that the encoder refused and names the first part that is to blame. */
+function findUnencodable(root: unknown): { path: string; what: string } | undefined {
+  const onPath = new Set<object>();
+  const visit = (value: unknown, path: string, depth: number): { path: string; what: string } | undefined => {
+    if (typeof value === "function") return { path, what: `a function (${value.name || "anonymous"})` };
+    if (typeof value === "symbol") return { path, what: `a symbol (${String(value)})` };
+    if (typeof value !== "object" || value === null) return undefined;
+    if (value instanceof Promise) return { path, what: "a promise (was an await forgotten?)" };
+    if (onPath.has(value)) return { path, what: "a circular reference" };
+    if (depth > MAX_DEPTH) return { path, what: `nesting deeper than ${MAX_DEPTH}` };
+    if (ArrayBuffer.isView(value) || value instanceof Date) return undefined;
+    onPath.add(value);
+    for (const [key, part] of partsOf(value)) {
+      const found = visit(part, path + key, depth + 1);
+      if (found !== undefined) return found;
+    }
+    onPath.delete(value);
+    return undefined;
+  };
+  return visit(root, "$", 0);
+}
+
+function* partsOf(value: object): Generator<[string, unknown]> {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) yield [`[${i}]`, value[i]];
+  } else if (value instanceof Map) {
+    for (const [key, part] of value) {
+      yield [`.keys(${describeValue(key)})`, key];
+      yield [`.get(${describeValue(key)})`, part];
+    }
+  } else if (value instanceof Set) {
+    for (const part of value) yield [".values()", part];
+  } else {
+    for (const key of Object.keys(value)) yield [`.${key}`, (value as Record<string, unknown>)[key]];
+  }
+}

@@ -1,11 +1,11 @@
 import { statfsSync } from "node:fs";
 
 const NAMES: Readonly<Record<number, string>> = {
-  61_267: "ext4",
-  16_914_836: "tmpfs",
-  1_481_003_842: "xfs",
-  2_435_016_766: "btrfs",
-  2_035_054_128: "overlay",
+  61267: "ext4",
+  16914836: "tmpfs",
+  1481003842: "xfs",
+  2435016766: "btrfs",
+  2035054128: "overlay",
 };
 
 /** The kind of file system under a path: on `tmpfs` a flush costs nothing, and figures mean little. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { commandLine, descendants } from "../test/support/process-tree.ts";
 
 /** Processor time of a process, in seconds; undefined where /proc does not tell. */
 interface Usage {
@@ -30,7 +31,7 @@ export function countProcessorTime(): { stop(): ProcessorTime } {
       if (usage) seen.set(pid, usage);
     }
   };
-  const timer = setInterval(sample, 100);
+  const timer = setInterval(sample, 100).unref();
   return {
     stop() {
       clearInterval(timer);
@@ -47,17 +48,6 @@ export function countProcessorTime(): { stop(): ProcessorTime } {
   };
 }
 
-/** Pids of all living descendants of a process. */
-export function descendants(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`)?.trim().split(" ").filter(Boolean).map(Number) ?? [];
-  return children.flatMap((child) => [child, ...descendants(child)]);
-}
-
-/** The command line of a process, its arguments parted by spaces. */
-export function commandLine(pid: number): string {
-  return (read(`/proc/${pid}/cmdline`) ?? "").split("\0").join(" ").trim();
-}
-
 /** Time of the children that this process has collected, theirs included. */
 function collected(): number | undefined {
   const fields = statFields(process.pid);
@@ -67,7 +57,10 @@ function collected(): number | undefined {
 function usageOf(pid: number, known: string | undefined): Usage | undefined {
   const fields = statFields(pid);
   if (!fields) return undefined;
-  return { label: known ?? label(pid), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND };
+  return {
+    label: known ?? label(pid),
+    seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+  };
 }
 
 /** The fields of /proc/PID/stat after the program's name, which may hold spaces: state is [0], utime [11]. */
@@ -81,7 +74,11 @@ function label(pid: number): string {
   const module = words.findIndex((word) => /\.[cm]?js$/.test(word));
   if (module === -1) return basename(words[0] ?? "");
   const [program = "", argument = ""] = words.slice(module);
-  const name = program.split("/").slice(-2).join("/").replace(/\.[cm]?js$/, "");
+  const name = program
+    .split("/")
+    .slice(-2)
+    .join("/")
+    .replace(/\.[cm]?js$/, "");
   return /^[a-z][\w-]*$/.test(argument) ? `${name} ${argument}` : name;
 }
 

@@ -155,6 +155,7 @@ export const ERROR_CODES = {
   // items
   MR_NOT_ENCODABLE: "Return plain data: what MessagePack carries, Date, Map, Set, typed arrays, bigint.",
   MR_ITEM_TOO_LARGE: "Keep items below 960 KiB; store larger payloads elsewhere and pass a reference.",
+  MR_CALL_OUTPUT_TOO_LARGE: "Give back less in one call: split the input into smaller items first.",
   MR_BAD_RETURN: "Return what the stage's kind allows: see the rules of return values.",
   MR_CALL_TIMEOUT: "Raise timeoutMs, or stop the work when ctx.signal aborts.",
   MR_KILLED: "The item was in hand when its process died, twice: look for process.exit, abort or exhausted memory.",

@@ -22,6 +22,9 @@ process.on("message", async (message) => {
   process.disconnect();
 });
 
+// Also when the bench itself was killed.
+process.on("disconnect", () => process.exit());
+
 const roles: Record<string, () => Promise<void>> = { producer, stage, sink };
 await roles[role as string]?.();
 
@@ -34,7 +37,8 @@ async function producer(): Promise<void> {
   send({ firstAt: Date.now() });
   for (let from = 0; from < items; from += 1_000) {
     const chunk: Array<{ name: string; data: Item }> = [];
-    for (let id = from; id < Math.min(from + 1_000, items); id++) chunk.push({ name: "item", data: makeItem(id) });
+    for (let id = from; id < Math.min(from + 1_000, items); id++)
+      chunk.push({ name: "item", data: makeItem(id) });
     await first.addBulk(chunk);
   }
 }

@@ -17,9 +17,15 @@ export async function runBullmq(items: number, folder: string): Promise<Figures>
     let firstAt = 0;
     const arrived = await new Promise<ArrivalReport>((resolve, reject) => {
       for (const role of ["sink", "stage", "producer"]) {
-        const child = fork(join(import.meta.dirname, "bullmq-process.mjs"), [role, `${redis.port}`, `${items}`]);
+        const child = fork(join(import.meta.dirname, "bullmq-process.mjs"), [
+          role,
+          `${redis.port}`,
+          `${items}`,
+        ]);
         processes.push(child);
-        child.once("exit", (code, signal) => reject(new Error(`bullmq ${role}: ended early (${code ?? signal})`)));
+        child.once("exit", (code, signal) =>
+          reject(new Error(`bullmq ${role}: ended early (${code ?? signal})`)),
+        );
         child.on("message", (message) => {
           const report = message as Report;
           if ("firstAt" in report) firstAt = report.firstAt;

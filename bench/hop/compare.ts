@@ -38,11 +38,18 @@ export async function main(argv: readonly string[], repository: string): Promise
     console.error(error.message);
     return 6;
   }
+  // An interrupted bench ends by `exit`, whose listeners end Redis and the run.
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
   mkdirSync(settings.folder, { recursive: true });
   const version = (name: string) =>
     JSON.parse(readFileSync(join(repository, `node_modules/${name}/package.json`), "utf8")).version;
-  console.log(`source → stage → sink in three instances, two durable hops, items of ${itemBytes()} bytes as JSON`);
-  console.log("millrace: defaults, fsync before confirm; BullMQ: addBulk by 1,000, concurrency 100, AOF everysec");
+  console.log(
+    `source → stage → sink in three instances, two durable hops, items of ${itemBytes()} bytes as JSON`,
+  );
+  console.log(
+    "millrace: defaults, fsync before confirm; BullMQ: addBulk by 1,000, concurrency 100, AOF everysec",
+  );
   console.log(
     `node ${process.versions.node}, redis ${redis}, bullmq ${version("bullmq")}, ioredis ${version("ioredis")}, ` +
       `${cpus().length} × ${cpus()[0]?.model.trim() || arch()}, ${filesystemOf(settings.folder)}\n`,
@@ -63,7 +70,9 @@ export async function main(argv: readonly string[], repository: string): Promise
     return 1;
   }
   const ratio = printSummary(ours, theirs);
-  console.log(`\nmedian ratio ${ratio.toFixed(1)}, floor ${settings.floor}: ${ratio >= settings.floor ? "reached" : "NOT reached"}`);
+  console.log(
+    `\nmedian ratio ${ratio.toFixed(1)}, floor ${settings.floor}: ${ratio >= settings.floor ? "reached" : "NOT reached"}`,
+  );
   return ratio >= settings.floor ? 0 : 1;
 }
 
@@ -88,7 +97,8 @@ function read(argv: readonly string[], repository: string): Settings | undefined
 
 function positive(name: string, given: string | undefined, otherwise: number): number {
   const value = given === undefined ? otherwise : Number(given);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name}: ${given} is not a positive whole number`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`--${name}: ${given} is not a positive whole number`);
   return value;
 }
 
@@ -100,9 +110,12 @@ function ratio(given: string): number {
 
 async function inFolder(parent: string, run: (folder: string) => Promise<Figures>): Promise<Figures> {
   const folder = mkdtempSync(join(parent, "run-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
   try {
     return await run(folder);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }

@@ -13,7 +13,12 @@ export interface Item {
 
 const TYPES = ["view", "search", "basket", "order", "refund"] as const;
 const TAGS = ["mobile", "desktop", "spring", "sale", "new", "returning", "partner"] as const;
-const NOTES = ["left at the door", "gift, no invoice", "call before delivery", "second attempt today"] as const;
+const NOTES = [
+  "left at the door",
+  "gift, no invoice",
+  "call before delivery",
+  "second attempt today",
+] as const;
 
 /** The item with that number: the same on every call, so that both systems carry the same bytes. */
 export function makeItem(id: number): Item {

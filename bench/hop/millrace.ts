@@ -17,7 +17,7 @@ export async function runMillrace(items: number, folder: string, repository: str
   ]);
   const processorTime = cpu.stop();
   const result = JSON.parse(printed) as { status: string; stages: Record<string, { completed: number }> };
-  if (result.status !== "completed" || result.stages["sink"]?.completed !== items) {
+  if (result.status !== "completed" || result.stages.sink?.completed !== items) {
     throw new Error(`millrace: the run did not complete ${items} items; it says ${printed}`);
   }
   const { firstAt } = JSON.parse(readFileSync(join(out, "source.json"), "utf8")) as { firstAt: number };

@@ -18,7 +18,8 @@ const params: StandardSchema<{ items: number | string; out: string }, Params> = 
     validate(value) {
       const { items, out } = value as { items?: unknown; out?: unknown };
       const count = Number(items);
-      if (!Number.isSafeInteger(count) || count < 1) return { issues: [{ message: "must be a count", path: ["items"] }] };
+      if (!Number.isSafeInteger(count) || count < 1)
+        return { issues: [{ message: "must be a count", path: ["items"] }] };
       if (typeof out !== "string") return { issues: [{ message: "must be a folder", path: ["out"] }] };
       return { value: { items: count, out } };
     },

@@ -1,4 +1,5 @@
-import { type Figures, spread } from "./figures.ts";
+import { spread } from "../spread.ts";
+import type { Figures } from "./figures.ts";
 
 const WIDTHS = [9, 10, 10, 9, 13, 10, 14, 9] as const;
 
@@ -8,7 +9,12 @@ export function printHead(): void {
 
 export function printRound(round: number, system: string, figures: Figures): void {
   const { items, seconds, hopsPerSecond, cpu, cpuPerHop, repeats } = figures;
-  const time = [seconds.toFixed(2), count(hopsPerSecond), cpu.seconds?.toFixed(2) ?? "?", cpuPerHop?.toFixed(2) ?? "?"];
+  const time = [
+    seconds.toFixed(2),
+    count(hopsPerSecond),
+    cpu.seconds?.toFixed(2) ?? "?",
+    cpuPerHop?.toFixed(2) ?? "?",
+  ];
   printRow([`round ${round}`, system, count(items), ...time, count(repeats)]);
 }
 
@@ -21,7 +27,9 @@ export function printSummary(ours: readonly Figures[], theirs: readonly Figures[
   printSpread("millrace", ours.map(rate), (value) => `${count(value)}/s`);
   const pairs = ours.map((each, round) => [each, theirs[round] as Figures] as const);
   const ratios = pairs.map(([our, their]) => our.hopsPerSecond / their.hopsPerSecond);
-  const cpuRatios = pairs.map(([our, their]) => (their.cpuPerHop ?? Number.NaN) / (our.cpuPerHop ?? Number.NaN));
+  const cpuRatios = pairs.map(
+    ([our, their]) => (their.cpuPerHop ?? Number.NaN) / (our.cpuPerHop ?? Number.NaN),
+  );
   printSpread("ratio", ratios, (value) => value.toFixed(1));
   if (cpuRatios.every(Number.isFinite)) printSpread("CPU ratio", cpuRatios, (value) => value.toFixed(1));
   console.log("\nprocessor time by process, last round:");
@@ -41,7 +49,9 @@ function printProcesses(figures: Figures | undefined): void {
 }
 
 function printRow(cells: readonly string[]): void {
-  const padded = cells.map((cell, at) => (at < 2 ? cell.padEnd(WIDTHS[at] ?? 0) : ` ${cell}`.padStart(WIDTHS[at] ?? 0)));
+  const padded = cells.map((cell, at) =>
+    at < 2 ? cell.padEnd(WIDTHS[at] ?? 0) : ` ${cell}`.padStart(WIDTHS[at] ?? 0),
+  );
   console.log(padded.join("").trimEnd());
 }
 

@@ -110,7 +110,10 @@ export class LocalClient implements Backplane {
       return this.#options.objects(bucket);
     };
     return {
-      put: async (name, bytes) => (await open()).put(name, bytes),
+      put: async (name, bytes) => {
+        const copy = Buffer.from(bytes); // now, before the caller may change its own
+        await (await open()).put(name, copy);
+      },
       get: async (name) => (await open()).get(name),
       delete: async (name) => (await open()).delete(name),
       list: async () => (await open()).list(),

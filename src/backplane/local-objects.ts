@@ -3,13 +3,13 @@ import type { Disk } from "../env/env.ts";
 import type { ObjectBucket } from "./contract.ts";
 import { checkObjectName } from "./subject.ts";
 
-/** A bucket of objects in memory. */
+/** A bucket of objects in memory. What is put must not change afterwards: clients hand in copies. */
 export class MemoryObjects implements ObjectBucket {
-  readonly #objects = new Map<string, Buffer>();
+  readonly #objects = new Map<string, Uint8Array>();
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     checkObjectName(name);
-    this.#objects.set(name, Buffer.from(bytes));
+    this.#objects.set(name, bytes);
   }
 
   async get(name: string): Promise<Buffer | undefined> {
@@ -40,9 +40,8 @@ export class DirectoryObjects implements ObjectBucket {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(name);
-    const copy = Buffer.from(bytes); // the caller may change its own before the file is written
     await this.#disk.makeDirectory(this.#directory, { mode: 0o700 });
-    await this.#disk.replaceFile(path, copy, { mode: 0o600 });
+    await this.#disk.replaceFile(path, bytes, { mode: 0o600 });
   }
 
   async get(name: string): Promise<Buffer | undefined> {

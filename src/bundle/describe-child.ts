@@ -25,7 +25,11 @@ type Told = DescribeMessage extends infer M ? (M extends unknown ? Omit<M, "mill
 
 const env = nodeEnv;
 const parent = env.processes.parent();
-/** Grows when the module is compiled: what failures are placed in. */
+/** Taken before the user's code can replace them. */
+const outputs = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
+
+let phase: DescribePhase = "start";
+/** What failures are placed in: known when the module is compiled. */
 let files: readonly string[] = [];
 let shown = "";
 
@@ -33,11 +37,8 @@ function tell(message: Told): void {
   parent?.send({ millrace: "describe", ...message });
 }
 
-function fail(thrown: unknown): void {
-  tell({ kind: "failed", error: errorMessage(importFailure(thrown, shown, files)) });
-}
-
-function enter(phase: DescribePhase): void {
+function enter(next: DescribePhase): void {
+  phase = next;
   tell({ kind: "phase", phase });
 }
 
@@ -53,7 +54,7 @@ async function describe(order: DescribeOrder): Promise<Description> {
   const { name, definition } = runnableExport(exported, order.shown, order.exportName);
   checkGraph(definition);
   const params = await validateParams(definition, order.params);
-  checkJsonParams(params, `pipeline ${definition.name}`);
+  checkJsonParams(params, `params of pipeline ${definition.name}`);
   return {
     shape: shapeOf(definition),
     exportName: name,
@@ -61,6 +62,19 @@ async function describe(order: DescribeOrder): Promise<Description> {
     module: order.modulePath,
     params,
   };
+}
+
+/** The parent ends this process on its answer; what the module has printed must be out by then. */
+async function answer(message: Told): Promise<void> {
+  await Promise.all(outputs.map((write) => new Promise<void>((written) => write("", () => written()))));
+  tell(message);
+}
+
+function fail(thrown: unknown): Promise<void> {
+  // Elsewhere it is millrace's own code that throws, and says all there is to say.
+  const isOurs = thrown instanceof MillraceError && phase !== "import";
+  const error = isOurs ? thrown : importFailure(thrown, shown, files);
+  return answer({ kind: "failed", error: errorMessage(error) });
 }
 
 /** The user's code may end the process: only from here can it be seen where. The channel writes at once. */
@@ -72,8 +86,9 @@ function watchExit(): void {
 }
 
 function main(): void {
-  if (parent === undefined)
-    throw new MillraceError("MR_INTERNAL", "describe child: it was started without a channel");
+  if (parent === undefined) {
+    throw new MillraceError("MR_INTERNAL", "describe child: it has no parent; start it with describeModule");
+  }
   // `run` looks for this: a module that runs itself when it is imported must not do so here.
   Object.assign(globalThis, { [Symbol.for("millrace.role")]: "describe" });
   parent.onGone(() => env.processes.exit(0));
@@ -86,7 +101,7 @@ function main(): void {
     isOrdered = true;
     const order = message as DescribeOrder;
     shown = order.shown;
-    describe(order).then((description) => tell({ kind: "described", description }), fail);
+    void describe(order).then((description) => answer({ kind: "described", description }), fail);
   });
 }
 

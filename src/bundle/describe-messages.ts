@@ -1,4 +1,5 @@
 import {
+  DataDirectoryError,
   DefinitionError,
   type ErrorCode,
   type ErrorInfo,
@@ -7,6 +8,9 @@ import {
   UsageError,
 } from "../errors.ts";
 import type { Description } from "./description.ts";
+
+/** The classes that a child's errors may be of, most special first. */
+const CLASSES = { DefinitionError, UsageError, DataDirectoryError, MillraceError };
 
 /** What the describe child is asked. */
 export interface DescribeOrder {
@@ -33,7 +37,7 @@ export type DescribeMessage = { readonly millrace: "describe" } & (
 );
 
 export interface ErrorMessage {
-  readonly className: "DefinitionError" | "UsageError" | "MillraceError";
+  readonly className: keyof typeof CLASSES;
   readonly code: ErrorCode;
   readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
@@ -51,17 +55,11 @@ export function isDescribeMessage(message: unknown): message is DescribeMessage 
 /** Packs an error for the way to the parent. */
 export function errorMessage(error: MillraceError): ErrorMessage {
   const { code, message, details, cause } = error;
-  const className =
-    error instanceof DefinitionError
-      ? "DefinitionError"
-      : error instanceof UsageError
-        ? "UsageError"
-        : "MillraceError";
+  const names = Object.keys(CLASSES) as (keyof typeof CLASSES)[];
+  const className = names.find((name) => error instanceof CLASSES[name]) ?? "MillraceError";
   const packed = { className, code, message, details } as const;
   return cause === undefined ? packed : { ...packed, cause: errorInfo(cause) };
 }
-
-const CLASSES = { DefinitionError, UsageError, MillraceError };
 
 /** The error that {@link errorMessage} packed; its cause comes back with name, message and stack. */
 export function unpackError({ className, code, message, details, cause }: ErrorMessage): MillraceError {

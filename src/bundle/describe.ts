@@ -39,7 +39,8 @@ const NODE_FLAGS = ["--enable-source-maps", "--experimental-import-meta-resolve"
  * when the promise settles.
  *
  * @throws UsageError MR_MODULE_NOT_FOUND, MR_MODULE_INVALID, MR_MODULE_TIMEOUT, MR_NOTHING_TO_RUN,
- *   MR_AMBIGUOUS_EXPORT, MR_BAD_PARAMS, MR_RUN_IN_INSTANCE; DefinitionError for what is wrong with the pipeline.
+ *   MR_AMBIGUOUS_EXPORT, MR_BAD_PARAMS, MR_RUN_IN_INSTANCE; DefinitionError for what is wrong with the pipeline;
+ *   DataDirectoryError MR_DATA_UNWRITABLE.
  */
 export async function describeModule(env: Env, request: DescribeRequest): Promise<Description> {
   const address = await moduleAddress(env.disk, request.module);

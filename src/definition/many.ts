@@ -1,3 +1,5 @@
+import { describeValue, MillraceError } from "../errors.ts";
+
 /** Marks what {@link many} returns; a registered symbol, so that it is the same in every copy of the package. */
 export const MANY: unique symbol = Symbol.for("millrace.many") as never;
 
@@ -10,10 +12,13 @@ export interface Many<T> {
  * Says that a stage gives back every element of `iterable` as an item of its own. A bare array is one item;
  * `many(array)` is as many as it has elements. The iterable is read lazily, once.
  *
- * @throws TypeError when `iterable` cannot be iterated over.
+ * @throws MillraceError MR_BAD_RETURN when `iterable` cannot be iterated over.
  */
 export function many<T>(iterable: Iterable<T> | AsyncIterable<T>): Many<T> {
-  if (!isIterable(iterable)) throw new TypeError(`many() takes an iterable, got ${typeof iterable}`);
+  if (!isIterable(iterable)) {
+    const message = `many(): it takes an iterable, got ${describeValue(iterable)}; return a single item as it is`;
+    throw new MillraceError("MR_BAD_RETURN", message, { scope: "item" });
+  }
   return { [MANY]: iterable };
 }
 

@@ -16,6 +16,7 @@ import {
   type OptionEntry,
   optional,
   optionEntries,
+  readOptions,
   refusal,
   required,
   rule,
@@ -174,10 +175,9 @@ export type NodeOptions = Pick<NodeDefinition, "settings" | "batchBy" | "unless"
  * @throws DefinitionError MR_BAD_OPTION for an unknown option, a wrong type or a value out of range.
  */
 export function readNodeOptions(kind: NodeKind, options: unknown, subject: string): NodeOptions {
-  const place = { subject, path: "" };
-  if (kind !== "source") return nodeOptions(STAGE.read(options ?? {}, place));
+  if (kind !== "source") return nodeOptions(readOptions(STAGE, options, subject));
   // What a source cannot be given stands at the defaults of a stage, so that all nodes have the same settings.
-  return nodeOptions({ ...STAGE.read({}, place), ...SOURCE.read(options ?? {}, place) });
+  return nodeOptions({ ...readOptions(STAGE, {}, subject), ...readOptions(SOURCE, options, subject) });
 }
 
 function nodeOptions(values: ReturnType<typeof STAGE.read>): NodeOptions {

@@ -1,5 +1,5 @@
 import { oneOf } from "./option-rules.ts";
-import { group, type OptionEntry, optional, optionEntries, rule, standard } from "./rule.ts";
+import { group, type OptionEntry, optional, optionEntries, readOptions, rule, standard } from "./rule.ts";
 import type { Definition, StandardSchema } from "./shape.ts";
 
 /** The params of a pipeline without a schema: none. */
@@ -42,7 +42,7 @@ export type PipelineSettings = Pick<Definition, "params" | "module" | "durabilit
  * @throws DefinitionError MR_BAD_OPTION for an unknown option or a wrong value.
  */
 export function readPipelineOptions(options: unknown, subject: string): PipelineSettings {
-  const { params, module, durability } = PIPELINE.read(options ?? {}, { subject, path: "" });
+  const { params, module, durability } = readOptions(PIPELINE, options, subject);
   return { durability, ...(params && { params }), ...(module !== undefined && { module }) };
 }
 

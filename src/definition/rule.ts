@@ -91,6 +91,11 @@ export function group<F extends Fields, T = Values<F>>(
   };
 }
 
+/** Reads a whole set of options; left out, all of them have their defaults. */
+export function readOptions<T>(rule: Rule<T>, options: unknown, subject: string): T {
+  return rule.read(options === undefined ? {} : options, { subject, path: "" });
+}
+
 function readField(field: Field<unknown>, value: unknown, place: Place): unknown {
   const given = value === undefined ? field.standard : value;
   if (given === undefined && field.presence === "optional") return undefined;

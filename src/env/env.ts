@@ -131,7 +131,8 @@ export interface ChildProcess {
 
 /** The channel to the process that spawned this one. */
 export interface Parent {
-  send(message: unknown): void;
+  /** `onSent` is called when the message has left this process, or cannot be sent any more. */
+  send(message: unknown, onSent?: () => void): void;
   onMessage(handler: (message: unknown) => void): void;
   /** Called when the parent is gone. */
   onGone(handler: () => void): void;

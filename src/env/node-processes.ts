@@ -3,12 +3,10 @@ import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Parent, Processes, ProcessIdentity, SpawnOptions } from "./env.ts";
+import { WATCHDOG_FD } from "./watchdog-fd.ts";
 
 /** A line longer than this is handed on in pieces: a child that prints without end must not fill our memory. */
 const MAX_LINE = 16_384;
-
-/** File descriptor of a child on which its watchdog thread writes. */
-export const WATCHDOG_FD = 4;
 
 function readLines(stream: Readable, onLine: (line: string) => void): void {
   const decoder = new StringDecoder("utf8");
@@ -97,8 +95,9 @@ export const nodeProcesses: Processes = {
   parent(): Parent | undefined {
     if (process.send === undefined) return undefined;
     return {
-      send: (message) => {
-        if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+      send: (message, onSent = () => undefined) => {
+        if (process.connected) process.send?.(message, undefined, undefined, () => onSent());
+        else onSent();
       },
       onMessage: (handler) => {
         process.on("message", handler);

@@ -1,6 +1,7 @@
-import { instanceReport, pipelineShape, role, stageCounts, streamStats } from "./reports.ts";
+import { instanceReport, pipelineShape, role, streamStats } from "./reports.ts";
 import {
   count,
+  flag,
   json,
   list,
   nullable,
@@ -52,10 +53,8 @@ export const AGENT_MESSAGES = {
       shape: pipelineShape,
       /** As the schema's validation gave them. */
       params: json,
-      /** Path of the module's bundle. */
-      bundle: text,
-      /** What instances are told beside shape and params. */
-      settings: record(json),
+      bundle: object({ path: text, exportName: text, hash: text }),
+      engine: object({ kind: oneOf("memory", "file"), durability: oneOf("disk", "process") }),
     }),
     reply: object({ boot: text }),
     errors: [
@@ -124,8 +123,8 @@ export const AGENT_MESSAGES = {
       /** Of the streams process. */
       boot: text,
       streams: list(streamStats),
-      /** By stage. */
-      counts: record(stageCounts),
+      /** Durable counters by stage: those of a stage's counts, repeats by cause, retries. */
+      counts: record(record(number)),
     }),
     errors: [...RUN_ERRORS, "MR_STREAM_CLOSED"],
   },

@@ -1,5 +1,5 @@
 import { errorBrief, instanceReport, role } from "./reports.ts";
-import { count, list, nullable, number, object, oneOf, optional, text } from "./schema.ts";
+import { count, flag, list, nullable, number, object, oneOf, optional, text } from "./schema.ts";
 
 /**
  * Agent → all: publications, on `mr.v1.hb.<agent>` and `mr.v1.evt.<agent>.<type>`. An event may be lost; the next
@@ -36,6 +36,8 @@ export const EVENT_MESSAGES = {
       role,
       code: nullable(number),
       signal: nullable(text),
+      /** Sources: whether anything was yielded before it threw. */
+      progressed: flag,
       cause: oneOf("drained", "crashed", "killed", "hung", "source-done", "setup-failed", "source-failed"),
       error: optional(errorBrief),
     }),
@@ -49,6 +51,16 @@ export const EVENT_MESSAGES = {
     about: "The streams process of a run was started anew: claims of the earlier one are void.",
     direction: "agent → coordinator",
     body: object({ run: text, boot: text, restarts: count, error: optional(errorBrief) }),
+  },
+  "evt.stream-empty": {
+    about: "A stage's stream holds nothing any more: a moment to look whether the stage is complete.",
+    direction: "agent → coordinator",
+    body: object({ run: text, stage: text }),
+  },
+  "evt.engine-failed": {
+    about: "The run's streams take nothing any more: the disk is full, say. What is stored stays.",
+    direction: "agent → coordinator",
+    body: object({ run: text, error: errorBrief }),
   },
   "evt.suspects": {
     about: "So many items of a stage wait to be run alone, because their instance died.",

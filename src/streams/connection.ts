@@ -34,6 +34,7 @@ export class StreamConnection {
   readonly #socket: Socket;
   readonly #requests: Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>;
   #nextRequest = 1;
+  #drainListeners: (() => void)[] = [];
 
   private constructor(
     socket: Socket,
@@ -50,11 +51,13 @@ export class StreamConnection {
     return new Promise((resolve, reject) => {
       const requests = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
       let isWelcome = false;
+      let connection: StreamConnection | undefined;
       const onMessage = (message: Message): void => {
         switch (message.type) {
           case MESSAGE.welcome:
             isWelcome = true;
-            resolve(new StreamConnection(socket, message.head as WelcomeHead, requests));
+            connection = new StreamConnection(socket, message.head as WelcomeHead, requests);
+            resolve(connection);
             return;
           case MESSAGE.deliver:
             handlers.onDeliver?.((message.head as DeliverHead).ranges, message.blobs);
@@ -89,6 +92,9 @@ export class StreamConnection {
             socket.destroy();
           }
         },
+        onDrain: () => {
+          if (connection !== undefined) connection.#drained();
+        },
         onClose: (error) => {
           const gone = new StreamError("MR_STREAM_CLOSED", "streams process: the connection to it was closed", {
             cause: error,
@@ -116,6 +122,18 @@ export class StreamConnection {
       this.#requests.set(id, { resolve: resolve as (answer: unknown) => void, reject });
       this.send(MESSAGE.request, { id, verb, ask });
     });
+  }
+
+  /** Calls once, when all that was sent has left this process. */
+  onceDrained(listener: () => void): void {
+    if (this.pendingBytes === 0) queueMicrotask(listener);
+    else this.#drainListeners.push(listener);
+  }
+
+  #drained(): void {
+    const listeners = this.#drainListeners;
+    this.#drainListeners = [];
+    for (const listener of listeners) listener();
   }
 
   get pendingBytes(): number {

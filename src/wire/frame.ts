@@ -33,6 +33,13 @@ export const MAX_FRAME_BYTES = 2 * 1024 * 1024;
 /** Items of one frame. */
 export const MAX_FRAME_ITEMS = 65_536;
 
+/** Size at which a frame of picked items is closed. */
+const PART_BYTES = 256 * 1024;
+/** Attempts of which all is kept; of older ones the stack goes. */
+const FULL_ATTEMPTS = 10;
+/** Attempts that are kept at all. */
+const KEPT_ATTEMPTS = 1_000;
+
 export interface AttemptInfo {
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
@@ -63,15 +70,16 @@ export interface FrameParts {
   readonly payload: readonly Uint8Array[];
 }
 
-/** One buffer with all parts and the checksum. */
+/** One buffer with all parts and the checksum. Throws RangeError above MAX_FRAME_BYTES. */
 export function buildFrame(parts: FrameParts): Buffer {
   const meta = parts.meta === undefined || parts.meta.size === 0 ? undefined : packValue([...parts.meta]);
   let payloadLength = 0;
   for (const piece of parts.payload) payloadLength += piece.byteLength;
   const metaLength = meta?.length ?? 0;
-  const frame = Buffer.allocUnsafe(
-    FRAME_HEADER_BYTES + parts.table.byteLength + metaLength + parts.lengths.byteLength + payloadLength,
-  );
+  const total = FRAME_HEADER_BYTES + parts.table.byteLength + metaLength + parts.lengths.byteLength + payloadLength;
+  // n.b. better no frame than one that every reader will take for damaged.
+  if (total > MAX_FRAME_BYTES) throw new RangeError(`frame of ${total} bytes: larger than ${MAX_FRAME_BYTES}`);
+  const frame = Buffer.allocUnsafe(total);
   frame.writeUInt16LE(MAGIC, 0);
   frame[2] = VERSION;
   frame[3] = 0;
@@ -210,6 +218,33 @@ export class Frame {
     });
   }
 
+  /**
+   * Like `pick`, in as many frames as are needed: what is known of failed items - a stack an attempt - may be
+   * far larger than the items.
+   */
+  pickInParts(places: readonly number[], metaOf: (place: number) => ItemMeta): { bytes: Buffer; count: number }[] {
+    const parts: { bytes: Buffer; count: number }[] = [];
+    let start = 0;
+    let bytes = 0;
+    const metas = new Map<number, ItemMeta>();
+    const close = (end: number): void => {
+      if (end === start) return;
+      const part = places.slice(start, end);
+      parts.push({ bytes: this.pick(part, (place) => metas.get(place) as ItemMeta), count: part.length });
+      start = end;
+      bytes = 0;
+    };
+    for (const [index, place] of places.entries()) {
+      const meta = withBoundedHistory(metaOf(place));
+      metas.set(place, meta);
+      const size = (this.starts[place + 1] as number) - (this.starts[place] as number) + packValue(meta).length;
+      if (bytes + size > PART_BYTES) close(index);
+      bytes += size;
+    }
+    close(places.length);
+    return parts;
+  }
+
   /** A frame of single items out of this one, each with its own id and with `metaOf` for what else is known. */
   pick(places: readonly number[], metaOf: (place: number) => ItemMeta): Buffer {
     const starts = this.starts;
@@ -237,6 +272,15 @@ export class Frame {
   }
 }
 
+function withBoundedHistory(meta: ItemMeta): ItemMeta {
+  const { history } = meta;
+  if (history === undefined || history.length <= FULL_ATTEMPTS) return meta;
+  const older = history
+    .slice(-KEPT_ATTEMPTS, -FULL_ATTEMPTS)
+    .map(({ at, error }) => ({ at, error: { ...error, message: error.message.slice(0, 200), stack: "" } }));
+  return { ...meta, history: [...older, ...history.slice(-FULL_ATTEMPTS)] };
+}
+
 export function pushVarint(into: number[], value: number): void {
   let rest = value;
   while (rest >= 0x80) {
@@ -261,7 +305,8 @@ function startsOf(lengths: Buffer, count: number, payloadLength: number): Uint32
     let shift = 0;
     for (;;) {
       const byte = lengths[at++];
-      if (byte === undefined || shift > 28) throw new RangeError("lengths end early");
+      // n.b. 21 bits and 7 more are ample for MAX_FRAME_BYTES and cannot become negative.
+      if (byte === undefined || shift > 21) throw new RangeError("lengths end early");
       length |= (byte & 0x7f) << shift;
       if (byte < 0x80) break;
       shift += 7;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Random } from "../env/env.ts";
 
 /** Bytes of a frame's origin: the part of an item's id that it shares with its frame. */
@@ -24,15 +23,4 @@ export class OriginSequence {
     if (this.#bytes.readUInt32BE(8) === 0) this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(4) + 1) >>> 0, 4);
     return this.#bytes;
   }
-}
-
-/**
- * Origin of the items that a source yields after a checkpoint: the same when it is started again from there,
- * so that a repeated item keeps its id.
- */
-export function checkpointOrigin(run: string, source: string, token: Uint8Array): Buffer {
-  const hash = createHash("sha256");
-  hash.update(`${run}\0${source}\0`);
-  hash.update(token);
-  return hash.digest().subarray(0, ORIGIN_BYTES);
 }

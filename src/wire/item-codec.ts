@@ -17,6 +17,8 @@ const MAX_TABLE_STRUCTURES = 24;
 const MAX_TABLE_BYTES = 2_048;
 /** Depth at which a value is refused instead of exhausting a decoder's stack. */
 const MAX_DEPTH = 512;
+/** Characters of a path that an error shows. */
+const MAX_PATH = 200;
 
 const OPTIONS = { useRecords: true, moreTypes: true, useBigIntExtension: true } as const;
 
@@ -53,6 +55,22 @@ export function packValue(value: unknown): Buffer {
 /** Reverse of {@link packValue}. Throws what msgpackr throws on bytes that are not MessagePack. */
 export function unpackValue(bytes: Uint8Array): unknown {
   return plain.unpack(bytes as Buffer);
+}
+
+const standalone = newPackr(undefined);
+
+/** A value of the user's - a source's token - with all that its decoding needs. Throws EncodingError. */
+export function encodeStandalone(value: unknown): Buffer {
+  try {
+    return Buffer.from(standalone.pack(value));
+  } catch (error) {
+    throw notEncodable(value, error);
+  }
+}
+
+/** Reverse of {@link encodeStandalone}. */
+export function decodeStandalone(bytes: Uint8Array): unknown {
+  return standalone.unpack(bytes as Buffer);
 }
 
 export class ItemEncoder {
@@ -139,7 +157,8 @@ export class ItemDecoder {
       if (!Array.isArray(structures) || !structures.every((keys) => Array.isArray(keys))) {
         throw new EncodingError("MR_NOT_DECODABLE", "frame: its table of structures is not one", { scope: "item" });
       }
-      unpackr = new Unpackr({ ...OPTIONS, structures: structures as never });
+      // Bytes are copied out: what user code does to them must not reach the frame, which a retry is cut from.
+      unpackr = new Unpackr({ ...OPTIONS, copyBuffers: true, structures: structures as never } as never);
       if (this.#decoders.size >= 64) this.#decoders.clear();
       this.#decoders.set(key, unpackr);
     }
@@ -151,13 +170,19 @@ export class ItemDecoder {
 }
 
 function notEncodable(item: unknown, error: unknown): MillraceError {
-  const found = findUnencodable(item);
-  const path = found === undefined ? "" : ` at ${found.path}`;
+  let found: { path: string; what: string } | undefined;
+  try {
+    found = findUnencodable(item);
+  } catch {
+    // A getter of the item throws, as it did when it was encoded: that error says it.
+  }
+  const place = found === undefined || found.path.length <= MAX_PATH ? found?.path : `${found.path.slice(0, MAX_PATH)}…`;
+  const path = place === undefined ? "" : ` at ${place}`;
   const what = found?.what ?? ensureError(error).message;
   return new EncodingError(
     "MR_NOT_ENCODABLE",
     `item ${describeValue(item)}: ${what}${path} cannot be carried between processes; return plain data`,
-    { scope: "item", details: { path: found?.path ?? "$" }, cause: error },
+    { scope: "item", details: { path: place ?? "$" }, cause: error },
   );
 }
 

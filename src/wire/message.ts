@@ -18,6 +18,8 @@ import { packValue, unpackValue } from "./item-codec.ts";
  */
 
 const FIXED_BYTES = 16;
+/** The length field: a hostile one is refused when it is there, before anything is kept for it. */
+const LENGTH_BYTES = 4;
 /** Nothing larger is read, whatever a length field says. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
@@ -56,22 +58,38 @@ export class MessageReader {
   #chunks: Buffer[] = [];
   #buffered = 0;
   /** Bytes that must be there before another look is worth it. */
-  #needed = FIXED_BYTES;
+  #needed = LENGTH_BYTES;
+  #failed = false;
 
   constructor(onMessage: (message: Message) => void, maxBytes = MAX_MESSAGE_BYTES) {
     this.#onMessage = onMessage;
     this.#maxBytes = maxBytes;
   }
 
-  /** Throws CorruptionError MR_PROTOCOL; the stream is of no use afterwards. */
+  /**
+   * Throws CorruptionError MR_PROTOCOL, and what the receiver throws; the stream is of no use afterwards, and
+   * what still comes is dropped.
+   */
   push(chunk: Buffer): void {
+    if (this.#failed) return;
+    try {
+      this.#push(chunk);
+    } catch (error) {
+      // n.b. or the messages before the bad one would be read once more with the next chunk.
+      this.#failed = true;
+      this.#chunks = [];
+      throw error;
+    }
+  }
+
+  #push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#buffered += chunk.length;
     if (this.#buffered < this.#needed) return;
     let bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#buffered);
     for (;;) {
-      if (bytes.length < 4) {
-        this.#needed = FIXED_BYTES;
+      if (bytes.length < LENGTH_BYTES) {
+        this.#needed = LENGTH_BYTES;
         break;
       }
       const length = bytes.readUInt32LE(0) + 4;

@@ -55,6 +55,7 @@ export class RangeSet {
 
   /** Takes the numbers from `from` to before `to` away; gives how many were in the set. */
   remove(from: number, to: number): number {
+    if (to <= from) return 0;
     const bounds = this.#bounds;
     let removed = 0;
     for (let i = 0; i < bounds.length; ) {
@@ -76,8 +77,9 @@ export class RangeSet {
     return removed;
   }
 
-  /** True when all numbers from `from` to before `to` are in the set. */
+  /** True when there are numbers from `from` to before `to`, and all are in the set. */
   covers(from: number, to: number): boolean {
+    if (to <= from) return false;
     const bounds = this.#bounds;
     for (let i = 0; i < bounds.length; i += 2) {
       if ((bounds[i] as number) <= from && to <= (bounds[i + 1] as number)) return true;

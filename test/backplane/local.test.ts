@@ -112,6 +112,21 @@ describe("a local backplane in a directory", () => {
     await second.close();
   });
 
+  test("begins no watch for a client that is closed while the bucket's file is read", async () => {
+    const first = new LocalBackplane(nodeEnv, { directory });
+    await first.connect("a").kv("kv").put("k", 1);
+    await first.close();
+    const second = new LocalBackplane(nodeEnv, { directory });
+    const client = second.connect("a");
+    const seen: unknown[] = [];
+    const watching = client.kv("kv").watch((change) => void seen.push(change));
+    await client.close();
+    await expect(watching).rejects.toMatchObject({ code: "MR_BACKPLANE_CLOSED" });
+    await second.connect("b").kv("kv").put("k", 2);
+    expect(seen).toEqual([]);
+    await second.close();
+  });
+
   test("does not list what a killed writer left behind", async () => {
     const local = new LocalBackplane(nodeEnv, { directory });
     const objects = local.connect("a").objects("o");

@@ -68,6 +68,6 @@ test.each([
 
 test("many() refuses what cannot be iterated over", () => {
   for (const value of [1, null, undefined, {}, () => []]) {
-    expect(() => many(value as never)).toThrow(TypeError);
+    expect(() => many(value as never)).toThrow(/^many\(\): it takes an iterable, got .+; /);
   }
 });

@@ -24,6 +24,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** A system's timer does not count further. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 type QuarantineListener = (stream: string, frame: number, items: number, problem: string) => void;
 
 /**
@@ -40,7 +43,8 @@ export class EmbeddedEngine implements StreamEngine {
   readonly #ledger: Ledger;
   readonly #shelves = new Map<string, FrameShelf>();
   readonly #timers = new Set<Timer>();
-  /** Recent frames, so that what is delivered at once need not be read back. */
+  /** Frames whose reading failed once, though they are whole. */
+  readonly #readAgain = new Set<string>();
   readonly #quarantineListeners: QuarantineListener[] = [];
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
@@ -62,8 +66,9 @@ export class EmbeddedEngine implements StreamEngine {
       retain: (location) => this.#log.retain(location),
       release: (location) => this.#log.release(location),
       appended: (stream, frame, delayMs) => {
+        if (this.#replaying) return;
         if (delayMs > 0) this.#delay(stream, frame, delayMs);
-        else if (!this.#replaying) this.#shelves.get(stream)?.offer();
+        else this.#shelves.get(stream)?.offer();
       },
       settled: (stream, frame) => this.#shelves.get(stream)?.forget(frame),
     });
@@ -88,6 +93,10 @@ export class EmbeddedEngine implements StreamEngine {
       else engine.#ledger.apply(head as EntryHead, blobs);
     });
     engine.#replaying = false;
+    for (const { name, index, delayed } of engine.#ledger.streams.values()) {
+      if (delayed === 0) continue;
+      for (const frame of index.frames()) if (index.delayOf(frame) > 0) engine.#delay(name, frame, index.delayOf(frame));
+    }
     return { engine, damage };
   }
 
@@ -172,7 +181,11 @@ export class EmbeddedEngine implements StreamEngine {
         this.#ledger.apply(entry.head, places);
         entry.resolve();
       }
-      await this.#moveStragglers();
+      try {
+        await this.#moveStragglers();
+      } catch {
+        // They stay where they are: the disk is full, or a blob cannot be read. The next group tries again.
+      }
     }
     this.#committing = undefined;
   }
@@ -195,8 +208,9 @@ export class EmbeddedEngine implements StreamEngine {
         const location = stream.index.locationOf(frame);
         if (location?.segment !== segment) continue;
         const done = stream.details.get(frame)?.done.bounds ?? [];
-        const delayMs = stream.index.isDelayed(frame) ? 1 : 0;
-        const a = [[stream.name, frame, stream.index.countOf(frame), delayMs, 0, [...done]]] as const;
+        const a = [
+          [stream.name, frame, stream.index.countOf(frame), stream.index.delayOf(frame), 0, [...done]],
+        ] as const;
         const marks = [...(this.#ledger.marksOf(stream.name, frame) ?? [])].map(
           ([place, mark]) =>
             [stream.name, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
@@ -217,8 +231,13 @@ export class EmbeddedEngine implements StreamEngine {
   }
 
   #delay(stream: string, frame: number, delayMs: number): void {
-    const timer = this.#env.timers.after(delayMs, () => {
+    const step = Math.min(delayMs, MAX_TIMER_MS);
+    const timer = this.#env.timers.after(step, () => {
       this.#timers.delete(timer);
+      if (delayMs > step) {
+        this.#delay(stream, frame, delayMs - step);
+        return;
+      }
       this.#ledger.release(stream, frame);
       this.#shelves.get(stream)?.offerAgain(frame);
     });
@@ -226,9 +245,17 @@ export class EmbeddedEngine implements StreamEngine {
   }
 
   async #read(stream: string, frame: number): Promise<Buffer> {
-    const location = this.#ledger.stream(stream).index.locationOf(frame);
-    if (location === undefined) throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
-    return await this.#log.read(location);
+    const { index } = this.#ledger.stream(stream);
+    for (;;) {
+      const location = index.locationOf(frame);
+      if (location === undefined) throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
+      const read = await Promise.allSettled([this.#log.read(location)]);
+      const now = index.locationOf(frame);
+      // n.b. moved meanwhile: its segment may have gone under the reader.
+      if (now !== undefined && (now.segment !== location.segment || now.offset !== location.offset)) continue;
+      if (read[0].status === "rejected") throw read[0].reason;
+      return read[0].value;
+    }
   }
 
   #quarantine(stream: string, frame: number, problem: string): void {
@@ -246,6 +273,13 @@ export class EmbeddedEngine implements StreamEngine {
     problem: string,
   ): Promise<void> {
     const raw = await this.#read(stream, frame).catch(() => Buffer.alloc(0));
+    const name = `${stream}/${frame}`;
+    if (Frame.check(raw) === undefined && !this.#readAgain.has(name)) {
+      // It was the reading that failed, not the frame: it comes once more.
+      this.#readAgain.add(name);
+      this.#shelves.get(stream)?.offerAgain(frame);
+      return;
+    }
     const at = this.#env.clock.now();
     await this.transact({
       settlements: pending.map(([from, to]) => ({ stream, frame, from, to, outcome: "quarantined" })),
@@ -278,8 +312,9 @@ export class EmbeddedEngine implements StreamEngine {
   async close(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
-    await this.#committing;
+    // n.b. first, or what came while the last group was written would be written to a closed log.
     this.#closed = true;
+    await this.#committing;
     await this.#log.close();
   }
 }

@@ -1,6 +1,8 @@
 import type { Location } from "./log.ts";
 
 const CHUNK = 1_024;
+/** 49 days. */
+const MAX_DELAY_MS = 2 ** 32 - 1;
 
 interface Chunk {
   readonly segments: Uint32Array;
@@ -8,16 +10,16 @@ interface Chunk {
   readonly lengths: Uint32Array;
   /** Items of the frame; 0 where there is none any more. */
   readonly counts: Uint32Array;
-  /** 1 where the frame waits for its time. */
-  readonly delayed: Uint8Array;
+  /** Milliseconds where the frame waits for its time, else 0. */
+  readonly delays: Uint32Array;
   live: number;
 }
 
-/** Where the living frames of one stream lie, by number: about 17 bytes a frame, so that a long backlog is cheap. */
+/** Where the living frames of one stream lie, by number: about 20 bytes a frame, so that a long backlog is cheap. */
 export class FrameIndex {
   readonly #chunks = new Map<number, Chunk>();
 
-  set(frame: number, location: Location, count: number, delayed: boolean): void {
+  set(frame: number, location: Location, count: number, delayMs: number): void {
     const number = Math.floor(frame / CHUNK);
     let chunk = this.#chunks.get(number);
     if (chunk === undefined) {
@@ -26,7 +28,7 @@ export class FrameIndex {
         offsets: new Uint32Array(CHUNK),
         lengths: new Uint32Array(CHUNK),
         counts: new Uint32Array(CHUNK),
-        delayed: new Uint8Array(CHUNK),
+        delays: new Uint32Array(CHUNK),
         live: 0,
       };
       this.#chunks.set(number, chunk);
@@ -37,7 +39,7 @@ export class FrameIndex {
     chunk.offsets[at] = location.offset;
     chunk.lengths[at] = location.length;
     chunk.counts[at] = count;
-    chunk.delayed[at] = delayed ? 1 : 0;
+    chunk.delays[at] = Math.min(delayMs, MAX_DELAY_MS);
   }
 
   /** Items of a living frame, else 0. */
@@ -45,8 +47,9 @@ export class FrameIndex {
     return this.#chunks.get(Math.floor(frame / CHUNK))?.counts[frame % CHUNK] ?? 0;
   }
 
-  isDelayed(frame: number): boolean {
-    return this.#chunks.get(Math.floor(frame / CHUNK))?.delayed[frame % CHUNK] === 1;
+  /** What a frame that waits for its time was told to wait; 0 when its time has come. */
+  delayOf(frame: number): number {
+    return this.#chunks.get(Math.floor(frame / CHUNK))?.delays[frame % CHUNK] ?? 0;
   }
 
   locationOf(frame: number): Location | undefined {
@@ -79,7 +82,7 @@ export class FrameIndex {
         continue;
       }
       const at = frame % CHUNK;
-      if (chunk.counts[at] !== 0 && chunk.delayed[at] === 0) return frame;
+      if (chunk.counts[at] !== 0 && chunk.delays[at] === 0) return frame;
       frame++;
     }
     return undefined;

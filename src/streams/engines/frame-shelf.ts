@@ -69,7 +69,8 @@ export class FrameShelf {
   }
 
   offerAgain(frame: number): void {
-    this.#again.push(frame);
+    // n.b. one that the cursor has not reached comes by itself; twice would be twice in somebody's hands.
+    if (frame < this.#cursor) this.#again.push(frame);
     this.offer();
   }
 
@@ -120,12 +121,14 @@ export class FrameShelf {
   #deliver(frame: number, bytes: Buffer): void {
     const pending = this.#ledger.pendingOf(this.#stream, frame);
     if (pending.length === 0) return;
-    const problem = Frame.check(bytes);
-    if (problem !== undefined) {
-      this.#events.onUnreadable(frame, problem);
+    try {
+      Frame.parse(bytes);
+    } catch (error) {
+      this.#events.onUnreadable(frame, (error as Error).message);
       return;
     }
-    for (const [from, to] of pending) this.#wanted -= to - from;
+    // n.b. never below zero: what came beyond one wish is no part of the next.
+    for (const [from, to] of pending) this.#wanted = Math.max(0, this.#wanted - (to - from));
     const marks = this.#ledger.marksOf(this.#stream, frame);
     this.#onDelivery?.({ stream: this.#stream, frame, bytes, pending, marks });
   }

@@ -131,7 +131,7 @@ export class Ledger {
       isDone = detail.done.size === count;
     }
     stream.unsettled -= settled;
-    if (stream.index.isDelayed(frame)) stream.delayed -= settled;
+    if (stream.index.delayOf(frame) > 0) stream.delayed -= settled;
     const label = OUTCOMES[outcome];
     if (label !== undefined && label !== "retried") this.count(name, label, settled);
     if (!isDone) return;
@@ -157,14 +157,14 @@ export class Ledger {
       const old = stream.index.locationOf(frame);
       if (old !== undefined) {
         // Moved in this life: same frame, other place.
-        stream.index.set(frame, location, count, stream.index.isDelayed(frame));
+        stream.index.set(frame, location, count, stream.index.delayOf(frame));
         this.#events.retain(location);
         this.#events.release(old);
         return;
       }
     }
     stream.nextFrame = Math.max(stream.nextFrame, frame + 1);
-    stream.index.set(frame, location, count, delayMs > 0);
+    stream.index.set(frame, location, count, delayMs);
     stream.unsettled += count;
     if (delayMs > 0) stream.delayed += count;
     if (!isMove) stream.appended += count;
@@ -195,10 +195,10 @@ export class Ledger {
   release(name: string, frame: number): void {
     const stream = this.stream(name);
     const location = stream.index.locationOf(frame);
-    if (location === undefined || !stream.index.isDelayed(frame)) return;
+    if (location === undefined || stream.index.delayOf(frame) === 0) return;
     const count = stream.index.countOf(frame);
     stream.delayed -= count - (stream.details.get(frame)?.done.size ?? 0);
-    stream.index.set(frame, location, count, false);
+    stream.index.set(frame, location, count, 0);
   }
 
   /** Ranges of a living frame that are not settled. */

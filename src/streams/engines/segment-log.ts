@@ -10,8 +10,10 @@ import { scanSegment } from "./segment-scan.ts";
  *
  * L1 One write and one flush are in flight; what arrives meanwhile is the next group.
  * L2 A segment is removed only when nothing in it lives and no older segment is left: a settlement must not
- *    vanish before the frame that it settles.
- * L3 Each segment begins with a snapshot of what the log's owner cannot rebuild from living entries.
+ *    vanish before the frame that it settles. One goes from the disk before the next is touched.
+ * L3 Each segment begins with a snapshot of what the log's owner cannot rebuild from living entries. Segments
+ *    are removed only when a new one has begun: its snapshot holds what the entries would have counted that
+ *    speak of frames in removed segments.
  */
 
 export const LOG_VERSION = 1;
@@ -24,6 +26,8 @@ interface Segment {
   readonly path: string;
   readonly file: DiskFile;
   bytes: number;
+  /** Set when a failed write could not be taken back: its remains go before anything else is written. */
+  isDirty: boolean;
   /** Living blobs and their bytes. */
   live: number;
   liveBytes: number;
@@ -45,7 +49,7 @@ export class SegmentLog implements Log {
   #newest: Segment | undefined;
   #lsn = 1;
   #removing: Promise<void> = Promise.resolve();
-  #closed = false;
+  #cannotRemove = false;
 
   constructor(env: Env, options: SegmentLogOptions) {
     this.#env = env;
@@ -63,7 +67,7 @@ export class SegmentLog implements Log {
       const file = await disk.open(path, "readWrite");
       const size = await file.size();
       const bytes = await file.read(0, size);
-      const segment: Segment = { number: Number(name.slice(0, 8)), path, file, bytes: size, live: 0, liveBytes: 0 };
+      const segment: Segment = { number: Number(name.slice(0, 8)), path, file, bytes: size, isDirty: false, live: 0, liveBytes: 0 };
       this.#segments.set(segment.number, segment);
       const isNewest = index === names.length - 1;
       const scan = scanSegment(bytes, isNewest);
@@ -126,6 +130,7 @@ export class SegmentLog implements Log {
       at += record.length;
     }
     try {
+      if (segment.isDirty) await this.#takeBack(segment);
       // More buffers than the system takes in one call are written in several; the group stays one group.
       for (let i = 0, position = start; i < buffers.length; i += 1_000) {
         const part = buffers.slice(i, i + 1_000);
@@ -134,45 +139,60 @@ export class SegmentLog implements Log {
       }
       if (this.#options.sync) await segment.file.datasync();
     } catch (error) {
-      await segment.file.truncate(start).catch(() => undefined);
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === "ENOSPC" || code === "EDQUOT") {
-        throw new DataDirectoryError("MR_DISK_FULL", `data directory ${this.#options.directory}: the disk is full; nothing of this write was kept`, {
-          cause: error,
-          scope: "run",
-        });
-      }
-      throw new DataDirectoryError(
-        "MR_DATA_UNWRITABLE",
-        `data directory ${this.#options.directory}: writing failed (${code ?? String(error)})`,
-        { cause: error, scope: "run" },
-      );
+      segment.isDirty = true;
+      await this.#takeBack(segment).catch(() => undefined);
+      throw this.#unwritable(error);
     }
     this.#lsn = lsn;
     segment.bytes = at;
     return locations;
   }
 
+  /** Removes what a failed write left behind, for good: it was refused, and must not come back after a power cut. */
+  async #takeBack(segment: Segment): Promise<void> {
+    await segment.file.truncate(segment.bytes);
+    if (this.#options.sync) await segment.file.datasync();
+    segment.isDirty = false;
+  }
+
   async #roll(): Promise<void> {
     const { disk } = this.#env;
+    const { directory } = this.#options;
     const number = (this.#newest?.number ?? 0) + 1;
-    const path = join(this.#options.directory, `${String(number).padStart(8, "0")}.seg`);
-    let file: DiskFile;
+    const path = join(directory, `${String(number).padStart(8, "0")}.seg`);
+    let file: DiskFile | undefined;
     try {
       file = await disk.open(path, "create");
+      await disk.syncDirectory(directory);
+      const segment: Segment = { number, path, file, bytes: 0, isDirty: false, live: 0, liveBytes: 0 };
+      await this.#write(segment, [{ head: { version: LOG_VERSION, snapshot: this.#options.snapshot() }, blobs: [] }]);
+      this.#segments.set(number, segment);
+      this.#newest = segment;
     } catch (error) {
-      throw new DataDirectoryError(
-        "MR_DATA_UNWRITABLE",
-        `data directory ${this.#options.directory}: a new segment cannot be made (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+      // The next attempt makes the same file.
+      await file?.close().catch(() => undefined);
+      if (file !== undefined) await disk.remove(path).catch(() => undefined);
+      throw this.#unwritable(error);
+    }
+    this.#removeOldest();
+  }
+
+  #unwritable(error: unknown): DataDirectoryError {
+    if (error instanceof DataDirectoryError) return error;
+    const { directory } = this.#options;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      return new DataDirectoryError(
+        "MR_DISK_FULL",
+        `data directory ${directory}: the disk is full; nothing of this write was kept`,
         { cause: error, scope: "run" },
       );
     }
-    await disk.syncDirectory(this.#options.directory);
-    const segment: Segment = { number, path, file, bytes: 0, live: 0, liveBytes: 0 };
-    this.#segments.set(number, segment);
-    await this.#write(segment, [{ head: { version: LOG_VERSION, snapshot: this.#options.snapshot() }, blobs: [] }]);
-    this.#newest = segment;
-    this.#removeOldest();
+    return new DataDirectoryError(
+      "MR_DATA_UNWRITABLE",
+      `data directory ${directory}: writing failed (${code ?? String(error)}); see to the disk, then run the same command`,
+      { cause: error, scope: "run" },
+    );
   }
 
   async read(location: Location): Promise<Buffer> {
@@ -199,36 +219,44 @@ export class SegmentLog implements Log {
     if (segment === undefined) return;
     segment.live--;
     segment.liveBytes -= location.length;
-    if (segment.live === 0) this.#removeOldest();
   }
 
   #removeOldest(): void {
     for (const segment of this.#segments.values()) {
-      if (segment === this.#newest || segment.live > 0 || this.#closed) return;
+      if (segment === this.#newest || segment.live > 0) return;
       this.#segments.delete(segment.number);
-      this.#removing = this.#removing.then(async () => {
-        await segment.file.close();
-        await this.#env.disk.remove(segment.path);
-      });
+      this.#removing = this.#removing.then(() => this.#remove(segment));
+    }
+  }
+
+  async #remove(segment: Segment): Promise<void> {
+    await segment.file.close().catch(() => undefined);
+    if (this.#cannotRemove) return;
+    try {
+      await this.#env.disk.remove(segment.path);
+      await this.#env.disk.syncDirectory(this.#options.directory);
+    } catch {
+      // It and all after it are found again, and removed, when the log is opened next.
+      this.#cannotRemove = true;
     }
   }
 
   segmentToEmpty(): number | undefined {
     if (this.#segments.size < SEGMENTS_BEFORE_MOVING) return undefined;
     const [oldest] = this.#segments.values();
+    // Nothing lives in it: it goes with the next segment.
+    if (oldest === undefined || oldest === this.#newest || oldest.live === 0) return undefined;
     let total = 0;
     let living = 0;
     for (const segment of this.#segments.values()) {
       total += segment.bytes;
       living += segment.liveBytes;
     }
-    if (oldest === undefined || oldest === this.#newest) return undefined;
     const isStraggling = oldest.liveBytes < oldest.bytes / 20;
     return isStraggling || living < total / 3 ? oldest.number : undefined;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     await this.#removing;
     for (const segment of this.#segments.values()) await segment.file.close();
     this.#segments.clear();

@@ -1,0 +1,226 @@
+import type { Backplane } from "../backplane/contract.ts";
+import type { Env, Timer } from "../env/env.ts";
+import { RunError } from "../errors.ts";
+import { MmopClient } from "../mmop/client.ts";
+import type { Sender } from "../mmop/envelope.ts";
+import { MmopServer } from "../mmop/server.ts";
+import { AgentRun, type AgentRunEvents } from "./agent-run.ts";
+import type { InstanceSlot } from "./instance-slot.ts";
+
+const HEARTBEAT_MS = 1_000;
+
+export interface AgentOptions {
+  readonly env: Env;
+  readonly backplane: Backplane;
+  readonly self: Sender;
+  readonly version: string;
+  /** A short folder of mode 0700 for the sockets of runs. */
+  readonly runtimeDirectory: string;
+  /** What instances print and log, and how far they are: for people on this machine. */
+  readonly display: Pick<AgentRunEvents, "onOutput" | "onLog" | "onProgress"> & {
+    onRestart(stage: string, what: string): void;
+  };
+  onError(error: Error): void;
+}
+
+/** Supervises what runs on one machine, as the coordinator asks over the backplane. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #client: MmopClient;
+  readonly #server: MmopServer;
+  readonly #runs = new Map<string, AgentRun>();
+  #heartbeat: Timer | undefined;
+  #sequence = 0;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    const { backplane, env, self } = options;
+    this.#client = new MmopClient(backplane, { env, self });
+    this.#server = new MmopServer(backplane, { self, onError: options.onError });
+    this.#serve();
+  }
+
+  async start(): Promise<void> {
+    await this.#server.listen();
+    this.#heartbeat = this.#options.env.timers.every(HEARTBEAT_MS, () => {
+      for (const run of this.#runs.values()) run.check();
+      this.#beat();
+    });
+    this.#beat();
+  }
+
+  run(run: string): AgentRun | undefined {
+    return this.#runs.get(run);
+  }
+
+  #knownRun(run: string): AgentRun {
+    const known = this.#runs.get(run);
+    if (known === undefined) throw new RunError("MR_RUN_UNKNOWN", `run ${run}: this agent does not have it`);
+    return known;
+  }
+
+  #slotOf(id: string): { run: AgentRun; slot: InstanceSlot } | undefined {
+    for (const run of this.#runs.values()) {
+      const slot = run.slots.get(id);
+      if (slot !== undefined) return { run, slot };
+    }
+    return undefined;
+  }
+
+  #serve(): void {
+    const { env, version } = this.#options;
+    this.#server
+      .on("agent.ping", () => ({ version, epoch: this.#server.epoch }))
+      .on("agent.agent-info", () => ({
+        version,
+        epoch: this.#server.epoch,
+        cores: env.host.cores,
+        memoryBytes: env.host.memoryBytes,
+        runs: [...this.#runs.keys()],
+        instances: this.#reports(),
+      }))
+      .on("agent.start-run", async (body) => {
+        const known = this.#runs.get(body.run);
+        if (known !== undefined) return { boot: known.streams.boot };
+        const { run, directory, shape, params, bundle, engine } = body;
+        const started: AgentRun = new AgentRun(
+          env,
+          { run, directory, shape, params, bundle, engine, runtimeDirectory: this.#options.runtimeDirectory },
+          this.#eventsOf(run),
+        );
+        this.#runs.set(run, started);
+        try {
+          const { boot, damage } = await started.start();
+          for (const place of damage) this.#options.display.onLog("streams", "error", `the log is damaged: ${place}`, undefined);
+          return { boot };
+        } catch (error) {
+          this.#runs.delete(run);
+          throw error;
+        }
+      })
+      .on("agent.start-instance", async (body) => {
+        const run = this.#knownRun(body.run);
+        try {
+          const slot = await run.startInstance(body.id, body.stage, body.role);
+          return { outcome: "success", id: slot.id, pid: slot.pid ?? null };
+        } catch (error) {
+          return { outcome: "failure", category: "spawn", reason: String(error) };
+        }
+      })
+      .on("agent.drain-instance", ({ id, reason, graceMs }) => {
+        const found = this.#slotOf(id);
+        return { known: found?.run.drainInstance(id, reason, graceMs) === true };
+      })
+      .on("agent.stop-instance", ({ id }) => {
+        const found = this.#slotOf(id);
+        found?.slot.kill();
+        return { known: found !== undefined };
+      })
+      .on("agent.complete-stage", ({ run, stage }) => {
+        let instances = 0;
+        for (const slot of this.#knownRun(run).slots.values()) {
+          if (slot.stage !== stage) continue;
+          slot.drain("completed", 30_000);
+          instances++;
+        }
+        return { instances };
+      })
+      .on("agent.stop-run", async ({ run }) => {
+        const known = this.#runs.get(run);
+        await known?.stop();
+        this.#runs.delete(run);
+        return { known: known !== undefined };
+      })
+      .on("agent.streams-stats", async ({ run }) => {
+        const answer = await this.#knownRun(run).streams.request("stats", {});
+        return {
+          boot: answer.boot,
+          streams: answer.streams.map(({ name, unsettled, delayed, claimed, suspects, appended }) => ({
+            name,
+            waiting: Math.max(0, unsettled - delayed - claimed),
+            unsettled,
+            delayed,
+            suspects,
+            appended,
+          })),
+          counts: answer.counts,
+        };
+      })
+      .on("agent.shutdown", async ({ graceMs }) => {
+        let instances = 0;
+        for (const run of this.#runs.values()) {
+          for (const slot of run.slots.values()) {
+            slot.drain("stopped", graceMs);
+            instances++;
+          }
+        }
+        return { instances };
+      });
+  }
+
+  #eventsOf(run: string): AgentRunEvents {
+    const { display } = this.#options;
+    return {
+      onOutput: display.onOutput,
+      onLog: display.onLog,
+      onProgress: display.onProgress,
+      onInstanceStarted: (slot) => {
+        this.#client.publish("evt.instance-started", {
+          id: slot.id,
+          run,
+          stage: slot.stage,
+          role: slot.role,
+          pid: slot.pid ?? 0,
+        });
+      },
+      onInstanceEnded: (slot, end) => {
+        const { code, signal, cause, error } = end;
+        if (cause === "crashed" || cause === "hung") {
+          display.onRestart(slot.stage, `${slot.id} ${cause} (${signal ?? `exit code ${code}`})`);
+        }
+        this.#client.publish("evt.instance-exited", {
+          id: slot.id,
+          run,
+          stage: slot.stage,
+          role: slot.role,
+          code,
+          signal,
+          cause,
+          progressed: end.progressed,
+          ...(error === undefined ? {} : { error }),
+        });
+      },
+      onStreamEmpty: (stage) => this.#client.publish("evt.stream-empty", { run, stage }),
+      onSuspects: (stage, count) => this.#client.publish("evt.suspects", { run, stage, count }),
+      onStreamsRestarted: (boot, restarts) => {
+        display.onRestart("streams", "the streams process died and was restarted");
+        this.#client.publish("evt.streams-restarted", { run, boot, restarts });
+      },
+      onEngineFailed: (error) => this.#client.publish("evt.engine-failed", { run, error }),
+    };
+  }
+
+  #reports(): ReturnType<AgentRun["report"]> {
+    return [...this.#runs.values()].flatMap((run) => run.report());
+  }
+
+  #beat(): void {
+    const { env, self } = this.#options;
+    this.#client.publish("hb", {
+      seq: this.#sequence++,
+      boot: self.boot,
+      epoch: this.#server.epoch,
+      load: 0,
+      freeCores: env.host.cores,
+      memoryBytes: env.host.memoryBytes,
+      instances: this.#reports(),
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#heartbeat?.cancel();
+    await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    this.#runs.clear();
+    this.#server.close();
+  }
+}

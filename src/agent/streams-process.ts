@@ -1,0 +1,170 @@
+import { entryPath } from "../env/entry.ts";
+import type { ChildProcess, Env } from "../env/env.ts";
+import { ensureError, type ErrorInfo, StreamError } from "../errors.ts";
+import { StreamConnection, streamErrorOf } from "../streams/connection.ts";
+import type { StreamsMessage, StreamsStart } from "../streams/main.ts";
+import type { EngineSettings } from "../streams/open-engine.ts";
+import { type ControlRequests, STREAM_PROTOCOL_VERSION, type StreamEvent } from "../streams/protocol.ts";
+
+export interface StreamsProcessOptions {
+  readonly env: Env;
+  readonly engine: EngineSettings;
+  readonly socket: string;
+  readonly secret: string;
+  readonly streams: readonly string[];
+  onEvent(event: StreamEvent): void;
+  onRestarted(boot: string, restarts: number): void;
+  onFailed(error: Error): void;
+  onOutput(line: string): void;
+}
+
+/** Deaths in a row, none of them living for so long, after which the run is given up. */
+const MAX_QUICK_DEATHS = 10;
+const QUICK_MS = 2_000;
+
+/**
+ * Keeps a run's streams process alive and talks to it. When it dies it is started again over the same data:
+ * what it had confirmed is there, what it had given out comes again.
+ */
+export class StreamsProcess {
+  readonly #options: StreamsProcessOptions;
+  #child: ChildProcess | undefined;
+  #connection: StreamConnection | undefined;
+  #waiting: (() => void)[] = [];
+  #restarts = 0;
+  #quickDeaths = 0;
+  #startedAt = 0;
+  #stopping: (() => void) | undefined;
+  #isOver = false;
+  boot = "";
+  damage: readonly string[] = [];
+
+  constructor(options: StreamsProcessOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts it. Throws what opening the data threw. */
+  async start(): Promise<void> {
+    const { env, engine, socket, secret } = this.#options;
+    this.#startedAt = env.clock.mono();
+    const ready = new Promise<string>((resolve, reject) => {
+      void env.processes
+        .spawn({
+          module: entryPath("streams/main"),
+          nodeFlags: ["--max-old-space-size=1024"],
+          onOutput: (_stream, line) => this.#options.onOutput(line),
+          onMessage: (message) => {
+            const told = message as StreamsMessage;
+            if (told.kind === "ready") resolve(told.boot);
+            else reject(streamErrorOf(told.error as ErrorInfo));
+          },
+          onExit: (exit) => {
+            const how = exit.signal ?? `exit code ${exit.code}`;
+            reject(new StreamError("MR_STREAM_CLOSED", `streams process: it ended while it was starting (${how})`));
+            this.#onExit();
+          },
+        })
+        .then((child) => {
+          this.#child = child;
+          child.send({ engine, socket, secret } satisfies StreamsStart);
+        }, reject);
+    });
+    try {
+      this.boot = await ready;
+      const connection = await StreamConnection.greet(
+        await env.net.connect(socket),
+        { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "agent", secret },
+        { onEvent: (event) => this.#options.onEvent(event) },
+      );
+      this.damage = (await connection.request("open", { streams: this.#options.streams })).damage;
+      this.#connection = connection;
+    } catch (error) {
+      this.#child?.kill("SIGKILL");
+      throw error;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  #onExit(): void {
+    this.#child = undefined;
+    const hadStarted = this.#connection !== undefined;
+    this.#connection = undefined;
+    if (this.#stopping !== undefined) {
+      this.#stopping();
+      return;
+    }
+    if (!hadStarted || this.#isOver) return;
+    const livedMs = this.#options.env.clock.mono() - this.#startedAt;
+    this.#quickDeaths = livedMs < QUICK_MS ? this.#quickDeaths + 1 : 0;
+    void this.#restart();
+  }
+
+  async #restart(): Promise<void> {
+    const { env } = this.#options;
+    while (!this.#isOver && this.#stopping === undefined) {
+      this.#restarts++;
+      await env.timers.sleep(Math.min(5_000, 10 * 2 ** this.#quickDeaths));
+      if (this.#isOver || this.#stopping !== undefined) return;
+      try {
+        await this.start();
+        this.#options.onRestarted(this.boot, this.#restarts);
+        return;
+      } catch (error) {
+        if (++this.#quickDeaths >= MAX_QUICK_DEATHS) {
+          this.#isOver = true;
+          this.#options.onFailed(ensureError(error));
+          return;
+        }
+      }
+    }
+  }
+
+  /** Asks it; while it is being restarted the question waits, and is put again if it died over the answer. */
+  async request<Verb extends keyof ControlRequests>(
+    verb: Verb,
+    ask: ControlRequests[Verb]["ask"],
+  ): Promise<ControlRequests[Verb]["answer"]> {
+    for (;;) {
+      const connection = this.#connection;
+      if (connection === undefined) {
+        if (this.#isOver || this.#stopping !== undefined) {
+          throw new StreamError("MR_STREAM_CLOSED", "streams process: it is stopped");
+        }
+        await new Promise<void>((resolve) => {
+          this.#waiting.push(resolve);
+        });
+        continue;
+      }
+      try {
+        return await connection.request(verb, ask);
+      } catch (error) {
+        if (!(error instanceof StreamError) || error.code !== "MR_STREAM_CLOSED") throw error;
+        // n.b. the exit is seen a moment after the connection is gone.
+        await this.#options.env.timers.sleep(5);
+        if (this.#connection === connection) this.#connection = undefined;
+      }
+    }
+  }
+
+  /** Lets it close its files and end; killed after `graceMs`. */
+  async stop(graceMs = 5_000): Promise<void> {
+    this.#isOver = true;
+    const child = this.#child;
+    if (child === undefined) return;
+    await new Promise<void>((resolve) => {
+      const kill = this.#options.env.timers.after(graceMs, () => child.kill("SIGKILL"));
+      this.#stopping = () => {
+        kill.cancel();
+        resolve();
+      };
+      if (!child.send("stop")) child.kill("SIGKILL");
+    });
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}

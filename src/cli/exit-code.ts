@@ -1,0 +1,51 @@
+import { type ErrorCode, MillraceError } from "../errors.ts";
+
+/** Exit codes of every command. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  notAllowed: 5,
+  unreachable: 6,
+  timedOut: 7,
+  partly: 8,
+  version: 9,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  MR_USAGE: EXIT.usage,
+  MR_BAD_PARAMS: EXIT.usage,
+  MR_BAD_OPTION: EXIT.usage,
+  MR_BAD_NAME: EXIT.usage,
+  MR_BAD_EDGE: EXIT.usage,
+  MR_NO_SOURCE: EXIT.usage,
+  MR_NO_SINK: EXIT.usage,
+  MR_UNREACHABLE: EXIT.usage,
+  MR_DUPLICATE_NAME: EXIT.usage,
+  MR_ENDLESS_CYCLE: EXIT.usage,
+  MR_AMBIGUOUS_EXPORT: EXIT.usage,
+  MR_NOT_SUPPORTED: EXIT.usage,
+  MR_MODULE_NOT_FOUND: EXIT.notFound,
+  MR_NOTHING_TO_RUN: EXIT.notFound,
+  MR_RUN_UNKNOWN: EXIT.notFound,
+  MR_DEAD_LETTER_UNKNOWN: EXIT.notFound,
+  MR_RUN_CONFLICT: EXIT.conflict,
+  MR_DATA_LOCKED: EXIT.conflict,
+  MR_DATA_NOT_OURS: EXIT.conflict,
+  MR_DATA_UNWRITABLE: EXIT.notAllowed,
+  MR_ENGINE_UNREACHABLE: EXIT.unreachable,
+  MR_UNREACHABLE_PEER: EXIT.unreachable,
+  MR_MODULE_TIMEOUT: EXIT.timedOut,
+  MR_REQUEST_TIMEOUT: EXIT.timedOut,
+  MR_LOG_VERSION: EXIT.version,
+  MR_PROTOCOL_VERSION: EXIT.version,
+};
+
+/** The exit code for whatever a command threw. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof MillraceError ? (BY_CODE[error.code] ?? EXIT.failed) : EXIT.failed;
+}

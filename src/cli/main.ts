@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { nodeEnv } from "../env/node.ts";
+import { EXIT } from "./exit-code.ts";
+import { reportError } from "./report-error.ts";
+import { type RunFlags, runCommand } from "./run-command.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** The command line. commander parses it: kept well, no dependencies, runs on Node 20. */
+async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const program = new Command("millrace")
+    .description("Durable pipelines for TypeScript: from a laptop to a grid, the same file.")
+    .version(version, "--version")
+    .exitOverride()
+    .showHelpAfterError("(--help shows what there is)");
+
+  program
+    .command("run")
+    .description("run a pipeline of a module on this machine, to its end; the same command resumes an unfinished run")
+    .argument("<MODULE[#EXPORT]>", "TypeScript or JavaScript file")
+    .option("--param <name=value>", "a param of the pipeline; name:=JSON for anything but text", collect)
+    .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")
+    .option("--streams <URL>", "stream engine: file: or memory: (default file:, or MILLRACE_STREAMS)")
+    .option("--instances <stage=n>", "processes of a stage", collect)
+    .option("--new", "begin a new run, whatever is unfinished")
+    .option("--resume <RUN>", "go on with that run")
+    .option("--json", "print exactly one JSON document, the run's result, on stdout")
+    .action(async (module: string, flags: RunFlags) => {
+      exitCode = await runCommand(nodeEnv, version, module, flags);
+    });
+
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    // commander has printed its message already; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return reportError(error);
+  }
+  return exitCode;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,157 @@
+import type { Env } from "../env/env.ts";
+import { UsageError } from "../errors.ts";
+import { LocalRun } from "../run/local-run.ts";
+import { EXIT } from "./exit-code.ts";
+import { ProgressLines } from "./progress-lines.ts";
+import { summaryOf } from "./summary.ts";
+import { print, printable, tell } from "./terminal.ts";
+
+export interface RunFlags {
+  readonly param?: readonly string[];
+  readonly data?: string;
+  readonly streams?: string;
+  readonly instances?: readonly string[];
+  readonly new?: boolean;
+  readonly resume?: string;
+  readonly json?: boolean;
+}
+
+/** `millrace run MODULE`: runs a pipeline of a module to its end; gives the exit code. */
+export async function runCommand(env: Env, version: string, module: string, flags: RunFlags): Promise<number> {
+  const params = paramsOf(flags.param ?? []);
+  const instances = instancesOf(flags.instances ?? []);
+  if (flags.new === true && flags.resume !== undefined) {
+    throw new UsageError("MR_USAGE", "--new and --resume exclude each other");
+  }
+  const data = flags.data ?? process.env["MILLRACE_DATA"] ?? ".millrace";
+  const streams = streamsOf(flags.streams ?? process.env["MILLRACE_STREAMS"] ?? "file:");
+  const isJson = flags.json === true;
+  const interrupts = new Interrupts();
+  const progress = new ProgressLines(env);
+
+  let started: LocalRun | undefined;
+  const running = LocalRun.start({
+    env,
+    module,
+    params,
+    data,
+    streams,
+    instances,
+    version,
+    resume: flags.new === true ? "new" : flags.resume === undefined ? "auto" : { run: flags.resume },
+    display: {
+      onModuleOutput: (stream, line) => output(stream, line, isJson),
+      onOutput: (_stage, stream, line) => output(stream, line, isJson),
+      onLog: (stage, level, message, fields) => {
+        if (level === "debug") return;
+        const rest = fields === undefined || Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
+        tell(`${level} ${stage}: ${printable(message)}${printable(rest)}`);
+      },
+      onProgress: (stage, done, total) => progress.note(stage, done, total),
+      onRestart: (stage, what) => tell(`warn ${stage}: ${what}; replaced`),
+      onStarted: (run) => {
+        const { manifest } = run;
+        tell(`${manifest.pipeline} ${run.isResumed ? "resumes" : "runs"} (run ${manifest.run})`);
+      },
+    },
+  });
+  try {
+    started = await running;
+    interrupts.attach(started);
+    progress.start(started.controller);
+    const result = await started.result();
+    progress.stop();
+    const dataNote = data === ".millrace" ? "" : ` --data ${data}`;
+    for (const line of summaryOf(result, started.manifest.pipeline, dataNote)) tell(line);
+    if (isJson) await print(`${JSON.stringify(result)}\n`);
+    if (result.status === "failed") return EXIT.failed;
+    if (result.status === "stopped") return interrupts.exitCode ?? EXIT.interrupted;
+    const dead = Object.values(result.stages).some((counts) => counts.dead > 0);
+    return dead ? EXIT.partly : EXIT.done;
+  } finally {
+    progress.stop();
+    interrupts.detach();
+  }
+}
+
+/** What user code prints to stdout is the command's own output, unless stdout is promised to be one JSON document. */
+function output(stream: "stdout" | "stderr", line: string, isJson: boolean): void {
+  if (stream === "stdout" && !isJson) process.stdout.write(`${line}\n`);
+  else process.stderr.write(`${line}\n`);
+}
+
+/** Ctrl-C drains, a second one stops at once. */
+class Interrupts {
+  exitCode: number | undefined;
+  #run: LocalRun | undefined;
+  #count = 0;
+  readonly #onInt = (): void => this.#interrupt(EXIT.interrupted);
+  readonly #onTerm = (): void => this.#interrupt(EXIT.terminated);
+
+  constructor() {
+    process.on("SIGINT", this.#onInt);
+    process.on("SIGTERM", this.#onTerm);
+  }
+
+  attach(run: LocalRun): void {
+    this.#run = run;
+    if (this.#count > 0) void run.stop(this.#count > 1);
+  }
+
+  detach(): void {
+    process.off("SIGINT", this.#onInt);
+    process.off("SIGTERM", this.#onTerm);
+  }
+
+  #interrupt(exitCode: number): void {
+    this.exitCode = exitCode;
+    this.#count++;
+    if (this.#count === 1) tell("stopping: what is in hand is finished; once more to stop at once");
+    void this.#run?.stop(this.#count > 1);
+    // Nothing has been started yet that would need to be drained.
+    if (this.#run === undefined && this.#count > 1) process.exit(exitCode);
+  }
+}
+
+function paramsOf(given: readonly string[]): Record<string, unknown> {
+  const params: Record<string, unknown> = {};
+  for (const text of given) {
+    const match = /^([^:=]+)(:?=)(.*)$/s.exec(text);
+    if (match === null) throw new UsageError("MR_USAGE", `--param ${JSON.stringify(text)}: write name=text or name:=JSON`);
+    const [, name = "", operator, value = ""] = match;
+    if (Object.hasOwn(params, name)) throw new UsageError("MR_USAGE", `--param ${name}: it is given twice`);
+    if (operator === "=") params[name] = value;
+    else {
+      try {
+        params[name] = JSON.parse(value);
+      } catch (error) {
+        throw new UsageError("MR_USAGE", `--param ${name}: ${JSON.stringify(value)} is not JSON (name=text takes it as text)`, {
+          cause: error,
+        });
+      }
+    }
+  }
+  return params;
+}
+
+function instancesOf(given: readonly string[]): Map<string, number> {
+  const instances = new Map<string, number>();
+  for (const text of given) {
+    const match = /^([^=]+)=(\d{1,4})$/.exec(text);
+    const count = Number(match?.[2]);
+    if (match === null || !(count >= 1)) {
+      throw new UsageError("MR_USAGE", `--instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`);
+    }
+    instances.set(match[1] as string, count);
+  }
+  return instances;
+}
+
+function streamsOf(url: string): "file" | "memory" {
+  if (url === "file:" || url === "file") return "file";
+  if (url === "memory:" || url === "memory") return "memory";
+  if (/^(nats|amqps?|rediss?):/.test(url)) {
+    throw new UsageError("MR_NOT_SUPPORTED", `--streams ${url}: this engine is not in this version yet; there are file: and memory:`);
+  }
+  throw new UsageError("MR_USAGE", `--streams ${JSON.stringify(url)}: there are file: and memory:`);
+}

@@ -1,0 +1,168 @@
+import type { Backplane } from "../backplane/contract.ts";
+import type { Env, Timer } from "../env/env.ts";
+import { type ErrorCode, ERROR_CODES, RunError } from "../errors.ts";
+import { MmopClient } from "../mmop/client.ts";
+import type { Sender } from "../mmop/envelope.ts";
+import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
+import { MmopServer } from "../mmop/server.ts";
+import { type Deployment, RunController } from "./run-controller.ts";
+
+const LEASE_TTL_MS = 3_000;
+
+export interface CoordinatorOptions {
+  readonly env: Env;
+  readonly backplane: Backplane;
+  readonly self: Sender;
+  readonly version: string;
+  onError(error: Error): void;
+}
+
+/** Reconciles what is to run with what does run. A role under a lease: its epoch goes with every command. */
+export class Coordinator {
+  readonly server: MmopServer;
+  readonly #options: CoordinatorOptions;
+  readonly #client: MmopClient;
+  readonly #runs = new Map<string, RunController>();
+  #epoch: number | undefined;
+  #renewal: Timer | undefined;
+  #release: (() => Promise<void>) | undefined;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    const { backplane, env, self } = options;
+    this.#client = new MmopClient(backplane, { env, self, epoch: () => this.#epoch });
+    this.server = new MmopServer(backplane, { self, onError: options.onError });
+    this.#serve();
+  }
+
+  /** Takes the lease and begins to serve. */
+  async start(): Promise<void> {
+    const { backplane, env, self } = this.#options;
+    const lease = backplane.lease("coordinator", { ttlMs: LEASE_TTL_MS, holder: `${self.name}/${self.boot}` });
+    this.#epoch = await lease.acquire();
+    if (this.#epoch === undefined) throw new RunError("MR_STALE_EPOCH", `coordinator ${self.name}: another one holds the lease`);
+    this.#renewal = env.timers.every(
+      LEASE_TTL_MS / 4,
+      () => {
+        void lease.renew().then(async (renewed) => {
+          // n.b. in one process the lease lapses only when the whole process was stopped for a while.
+          if (!renewed) this.#epoch = (await lease.acquire()) ?? this.#epoch;
+        }, this.#options.onError);
+      },
+      { background: true },
+    );
+    this.#release = () => lease.release();
+    await this.server.listen();
+  }
+
+  /** Starts a run on an agent and follows it. */
+  async deploy(deployment: Deployment, start: BodyOf<"agent.start-run">): Promise<RunController> {
+    const controller = new RunController(this.#options.env, this.#client, deployment);
+    this.#runs.set(deployment.run, controller);
+    try {
+      await this.#client.request("agent.start-run", deployment.agent, start, { timeoutMs: 120_000 });
+    } catch (error) {
+      this.#runs.delete(deployment.run);
+      throw error;
+    }
+    await controller.start();
+    return controller;
+  }
+
+  #controllerOf(run: string): RunController {
+    const controller = this.#runs.get(run);
+    if (controller === undefined) throw new RunError("MR_RUN_UNKNOWN", `run ${run}: this coordinator does not have it`);
+    return controller;
+  }
+
+  #serve(): void {
+    const { version } = this.#options;
+    this.server
+      .on("coord.ping", () => ({ version, epoch: this.#epoch ?? 0 }))
+      .on("coord.status", async ({ run }) => {
+        const controllers = run === undefined ? [...this.#runs.values()] : [this.#controllerOf(run)];
+        return { runs: await Promise.all(controllers.map(statusOf)) };
+      })
+      .on("coord.stop", async ({ run, now }) => {
+        const controller = this.#controllerOf(run);
+        await controller.stop(now);
+        return { status: controller.status };
+      })
+      .on("coord.pipeline-info", ({ run }) => {
+        const controllers = run === undefined ? [...this.#runs.values()] : [this.#controllerOf(run)];
+        return { pipelines: controllers.map(pipelineInfoOf) };
+      })
+      .on("evt.instance-started", (body) => this.#runs.get(body.run)?.onStarted(body))
+      .on("evt.instance-exited", (body) => this.#runs.get(body.run)?.onExited(body))
+      .on("evt.stream-empty", (body) => this.#runs.get(body.run)?.look())
+      .on("evt.streams-restarted", (body) => this.#runs.get(body.run)?.look())
+      .on("evt.engine-failed", ({ run, error }) => {
+        const code = (error.code !== undefined && error.code in ERROR_CODES ? error.code : "MR_INTERNAL") as ErrorCode;
+        this.#runs.get(run)?.fail(code, error.message, error);
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.#renewal?.cancel();
+    this.server.close();
+    await this.#release?.();
+  }
+}
+
+type RunReport = ReplyOf<"coord.status">["runs"][number];
+
+async function statusOf(controller: RunController): Promise<RunReport> {
+  const { run, shape } = controller.deployment;
+  const stats = controller.isOver ? controller.stats : await controller.scan().catch(() => controller.stats);
+  return {
+    run,
+    pipeline: shape.name,
+    status: controller.status,
+    startedAtMs: controller.startedAtMs,
+    stages: shape.nodes.map(({ name, kind }) => {
+      const stream = stats?.streams.find((known) => known.name === name);
+      const counts = stats?.counts[name] ?? {};
+      return {
+        stage: name,
+        kind,
+        instances: controller.instancesOf(name),
+        waiting: stream?.waiting ?? 0,
+        unsettled: stream?.unsettled ?? 0,
+        delayed: stream?.delayed ?? 0,
+        suspects: stream?.suspects ?? 0,
+        counts: countsOf(counts),
+      };
+    }),
+    ...(controller.error === undefined ? {} : { error: controller.error }),
+  };
+}
+
+/** The counts that are promised, whatever else the streams process counts. */
+export function countsOf(counters: Readonly<Record<string, number>>): RunReport["stages"][number]["counts"] {
+  return {
+    accepted: counters["accepted"] ?? 0,
+    completed: counters["completed"] ?? 0,
+    filtered: counters["filtered"] ?? 0,
+    dead: counters["dead"] ?? 0,
+    discarded: counters["discarded"] ?? 0,
+    quarantined: counters["quarantined"] ?? 0,
+    emitted: counters["emitted"] ?? 0,
+  };
+}
+
+function pipelineInfoOf(controller: RunController): ReplyOf<"coord.pipeline-info">["pipelines"][number] {
+  const { run, shape } = controller.deployment;
+  return {
+    run,
+    pipeline: shape.name,
+    stages: shape.nodes.map(({ name, kind }) => ({
+      stage: name,
+      kind,
+      counts: {
+        running: controller.instancesOf(name),
+        queued: 0,
+        completed: controller.isCompleted(name) ? 1 : 0,
+      },
+    })),
+  };
+}

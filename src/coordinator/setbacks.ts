@@ -1,0 +1,60 @@
+import type { ErrorInfo } from "../errors.ts";
+import type { NodeShape } from "../definition/shape.ts";
+
+/** Setups that fail in a row before the run does. */
+const MAX_SETUP_FAILURES = 5;
+/** Deaths in a row of processes that settled nothing. */
+const MAX_IDLE_DEATHS = 10;
+
+export interface Setback {
+  readonly stage: string;
+  readonly cause: string;
+  readonly error: ErrorInfo | undefined;
+  /** Sources: something was yielded before it threw. */
+  readonly progressed: boolean;
+  /** Items settled in the stage so far: a death after some progress begins a new row. */
+  readonly settled: number;
+  readonly what: string;
+}
+
+/** Counts what goes wrong in a row, and says when it is enough to give the run up. */
+export class Setbacks {
+  readonly #rows = new Map<string, { count: number; settled: number }>();
+
+  /** The reason why the run has failed, or undefined while it may go on. */
+  add(node: NodeShape, setback: Setback): { code: "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING"; message: string } | undefined {
+    const { stage, cause } = setback;
+    const key = `${stage}/${cause}`;
+    const row = this.#rows.get(key) ?? { count: 0, settled: setback.settled };
+    const hasProgressed = setback.progressed || setback.settled > row.settled;
+    row.count = hasProgressed ? 1 : row.count + 1;
+    row.settled = setback.settled;
+    this.#rows.set(key, row);
+    const last = setback.error === undefined ? setback.what : `${setback.error.name}: ${setback.error.message}`;
+    switch (cause) {
+      case "source-failed":
+        return row.count < node.settings.retry.attempts
+          ? undefined
+          : { code: "MR_SOURCE_FAILED", message: `source ${stage}: it threw ${row.count} times in a row; last: ${last}` };
+      case "setup-failed":
+        return row.count < MAX_SETUP_FAILURES
+          ? undefined
+          : { code: "MR_SETUP_FAILED", message: `stage ${stage}: its setup failed ${row.count} times in a row; last: ${last}` };
+      case "crashed":
+      case "hung":
+        return row.count < MAX_IDLE_DEATHS
+          ? undefined
+          : {
+              code: "MR_INSTANCE_FAILING",
+              message: `stage ${stage}: its process ended ${row.count} times in a row without settling an item; last: ${last}`,
+            };
+      default:
+        return undefined;
+    }
+  }
+
+  /** An instance has begun to work: its setup is good. */
+  started(stage: string): void {
+    this.#rows.delete(`${stage}/setup-failed`);
+  }
+}

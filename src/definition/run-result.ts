@@ -1,0 +1,30 @@
+import type { ErrorInfo } from "../errors.ts";
+
+/**
+ * Deliveries of items to a stage, by how they ended. In a completed run
+ * accepted = completed + filtered + dead + discarded + quarantined.
+ */
+export interface Counts {
+  /** Items placed on the stage's stream; 0 for a source. */
+  readonly accepted: number;
+  /** A sink's success, or at least one output placed. */
+  readonly completed: number;
+  /** Nothing was placed. */
+  readonly filtered: number;
+  readonly dead: number;
+  readonly discarded: number;
+  readonly quarantined: number;
+  /** Items that the function gave back, before routing. */
+  readonly emitted: number;
+}
+
+export interface RunResult {
+  readonly run: string;
+  readonly status: "completed" | "stopped" | "failed";
+  readonly stages: Readonly<Record<string, Counts>>;
+  /** Items processed again, by cause. */
+  readonly repeats: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+  /** Why the run failed. */
+  readonly error?: ErrorInfo;
+}

@@ -1,0 +1,365 @@
+import type { NodeDefinition } from "../definition/shape.ts";
+import type { Env } from "../env/env.ts";
+import { EncodingError, ensureError, StageError } from "../errors.ts";
+import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
+import { CallContext, type InstanceScope } from "./call-context.ts";
+import { isThenable, readReturned } from "./call-results.ts";
+import type { Credit } from "./credit.ts";
+import { Deadlines, type TimedCall } from "./deadlines.ts";
+import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
+import type { Collected, Outputs } from "./outputs.ts";
+import type { Transactions } from "./transactions.ts";
+import { WATCH, WATCH_STATE } from "./watch-state.ts";
+import type { ItemRef } from "./work.ts";
+
+/** Bytes that one call may give back: they travel in one transaction with the settlement of their input. */
+const MAX_CALL_OUTPUT_BYTES = 32 * 1024 * 1024;
+
+export interface CallerParts {
+  readonly env: Env;
+  readonly node: NodeDefinition;
+  readonly scope: InstanceScope;
+  readonly outputs: Outputs;
+  readonly transactions: Transactions;
+  readonly failures: Failures;
+  readonly credit: Credit;
+  readonly watch: Float64Array;
+  /** Whether results for this connection's items still count. */
+  isCurrent(epoch: number): boolean;
+  /** An asynchronous call has ended: there is room for another, and something to send. */
+  onEnd(): void;
+  /** A call outlived its grace: only the end of the process ends it. */
+  onStuck(ref: ItemRef): void;
+}
+
+interface Call extends TimedCall {
+  readonly refs: readonly ItemRef[];
+  readonly context: CallContext;
+}
+
+type Run = (input: unknown, context: CallContext) => unknown;
+
+/**
+ * Calls the user's function and turns what comes of it into outputs, settlements and failures.
+ *
+ * K1 Whatever the function throws, returns or never returns, each of its items ends in exactly one settlement.
+ * K2 A synchronous function costs no promise; its call is over when it returns.
+ * K3 A call past its time keeps its slot until it settles: its retry must not overlap it.
+ */
+export class Caller {
+  /** Asynchronous calls in flight. */
+  active = 0;
+  readonly #parts: CallerParts;
+  readonly #run: Run;
+  readonly #isBatch: boolean;
+  readonly #deadlines: Deadlines<Call>;
+
+  constructor(parts: CallerParts) {
+    this.#parts = parts;
+    this.#run = parts.node.handler.run as unknown as Run;
+    this.#isBatch = parts.node.settings.batch !== undefined;
+    const { timeoutMs, graceMs } = parts.node.settings;
+    this.#deadlines = new Deadlines(parts.env, timeoutMs, graceMs, {
+      onTimeout: (call) => call.context.abort(timeoutError(parts.node, "aborted")),
+      onStuck: (call) => parts.onStuck(call.refs[0] as ItemRef),
+    });
+  }
+
+  /** Decodes an item; one that cannot be is buried, and the answer is false. */
+  decode(ref: ItemRef): { item: unknown } | undefined {
+    try {
+      return { item: ref.range.item(ref.index) };
+    } catch (error) {
+      const cause = new EncodingError(
+        "MR_NOT_DECODABLE",
+        `stage ${this.#parts.node.name}: the stored bytes of item ${ref.range.frame.idOf(ref.index)} cannot be decoded: ${ensureError(error).message}`,
+        { scope: "item", cause: error },
+      );
+      this.#bury(ref, undefined, cause, "not-decodable");
+      return undefined;
+    }
+  }
+
+  /** Deals with an item whose fate was decided by the death of a process; tells whether it was one. */
+  settleJudged(ref: ItemRef): boolean {
+    const mark = ref.range.markOf(ref.index);
+    if (mark === undefined) return false;
+    if (mark.timedOut === true) {
+      this.#fail(ref, undefined, timeoutError(this.#parts.node, mark.last), "timeout");
+      return true;
+    }
+    if (mark.kills < KILLS_TO_DEAD_LETTER) return false;
+    const decoded = this.decode(ref);
+    if (decoded !== undefined) this.#bury(ref, decoded.item, killedError(this.#parts.node, mark), "killed");
+    return true;
+  }
+
+  /** Calls the function with one item, or with a batch. */
+  call(refs: readonly ItemRef[], items: readonly unknown[]): void {
+    const { watch, scope, env, credit } = this.#parts;
+    const first = refs[0] as ItemRef;
+    const context = new CallContext(scope, refs, items);
+    watch[WATCH.frame] = first.range.number;
+    watch[WATCH.place] = first.range.offset + first.index;
+    watch[WATCH.sequence] = (watch[WATCH.sequence] as number) + 1;
+    watch[WATCH.state] = WATCH_STATE.inCall;
+    const startedAt = env.clock.mono();
+    let value: unknown;
+    try {
+      value = this.#run(this.#isBatch ? items : items[0], context);
+    } catch (error) {
+      watch[WATCH.state] = WATCH_STATE.outside;
+      credit.took(env.clock.mono() - startedAt, items.length);
+      this.#failAll(refs, items, context, error);
+      return;
+    }
+    if (isThenable(value)) {
+      watch[WATCH.state] = WATCH_STATE.outside;
+      void this.#await({ refs, context, startedAt, isSettled: false, timedOut: false }, items, value);
+      return;
+    }
+    const { timeoutMs } = this.#parts.node.settings;
+    if (env.clock.mono() - startedAt > timeoutMs) {
+      watch[WATCH.state] = WATCH_STATE.outside;
+      const late = timeoutError(this.#parts.node, "it blocked its process meanwhile");
+      for (const [i, ref] of refs.entries()) this.#fail(ref, items[i], late, "timeout");
+      return;
+    }
+    // n.b. still inside the call for the watchdog: a generator's body, a getter or a `when` is user code too.
+    const returned = this.#finish(refs, items, context, value);
+    watch[WATCH.state] = WATCH_STATE.outside;
+    if (returned !== undefined) {
+      const call: Call = { refs, context, startedAt, isSettled: false, timedOut: false };
+      void this.#await(call, items, this.#drive(refs, items, context, returned));
+      return;
+    }
+    credit.took(env.clock.mono() - startedAt, items.length);
+  }
+
+  async #await(call: Call, items: readonly unknown[], promise: PromiseLike<unknown>): Promise<void> {
+    const { env, credit } = this.#parts;
+    this.active++;
+    this.#deadlines.add(call);
+    try {
+      let value: unknown;
+      try {
+        value = await promise;
+        if (!call.timedOut && value !== DRIVEN) {
+          const elements = this.#finish(call.refs, items, call.context, value);
+          if (elements !== undefined) await this.#drive(call.refs, items, call.context, elements, call);
+        }
+      } catch (error) {
+        if (!call.timedOut) this.#failAll(call.refs, items, call.context, error);
+      }
+      if (call.timedOut) {
+        for (const [i, ref] of call.refs.entries()) {
+          this.#fail(ref, items[i], timeoutError(this.#parts.node, "it settled too late"), "timeout");
+        }
+      }
+    } finally {
+      call.isSettled = true;
+      this.active--;
+      credit.took(env.clock.mono() - call.startedAt, items.length);
+      this.#parts.onEnd();
+    }
+  }
+
+  /** Deals with a settled value; gives the elements back when they come asynchronously. */
+  #finish(
+    refs: readonly ItemRef[],
+    items: readonly unknown[],
+    context: CallContext,
+    value: unknown,
+  ): AsyncIterable<unknown> | undefined {
+    const { node, outputs, transactions } = this.#parts;
+    if (!this.#isCurrent(refs)) return undefined;
+    try {
+      const returned = readReturned(node, value);
+      if (returned.kind === "none") {
+        this.#settleAll(refs, items, context, node.kind === "sink");
+        return undefined;
+      }
+      if (returned.kind === "one") {
+        if (context.failed === undefined) {
+          const placed = outputs.place(returned.value);
+          transactions.count("emitted", 1);
+          this.#settleAll(refs, items, context, placed);
+        } else this.#settleAll(refs, items, context, false);
+        return undefined;
+      }
+      const { elements } = returned;
+      if (!(Symbol.iterator in elements)) return elements;
+      const collector = new Collector(outputs, node.name);
+      try {
+        for (const element of elements) collector.add(element);
+        this.#settleCollected(refs, items, context, collector);
+      } finally {
+        collector.close();
+      }
+    } catch (error) {
+      this.#failAll(refs, items, context, error);
+    }
+    return undefined;
+  }
+
+  /** Takes the elements of an async iterable as they come. */
+  async #drive(
+    refs: readonly ItemRef[],
+    items: readonly unknown[],
+    context: CallContext,
+    elements: AsyncIterable<unknown>,
+    call?: Call,
+  ): Promise<typeof DRIVEN> {
+    const collector = new Collector(this.#parts.outputs, this.#parts.node.name);
+    try {
+      for await (const element of elements) {
+        if (call?.timedOut === true || !this.#isCurrent(refs)) return DRIVEN;
+        collector.add(element);
+      }
+      if (call?.timedOut !== true && this.#isCurrent(refs)) this.#settleCollected(refs, items, context, collector);
+    } finally {
+      collector.close();
+    }
+    return DRIVEN;
+  }
+
+  #settleCollected(
+    refs: readonly ItemRef[],
+    items: readonly unknown[],
+    context: CallContext,
+    collector: Collector,
+  ): void {
+    const { outputs, transactions } = this.#parts;
+    // A single item that failed by name takes its outputs with it; those of a batch belong to the others.
+    if (context.failed !== undefined && !this.#isBatch) {
+      this.#settleAll(refs, items, context, false);
+      return;
+    }
+    outputs.placeCollected(collector.outputs);
+    transactions.count("emitted", collector.emitted);
+    this.#settleAll(refs, items, context, collector.outputs.length > 0);
+  }
+
+  #settleAll(refs: readonly ItemRef[], items: readonly unknown[], context: CallContext, isCompleted: boolean): void {
+    const { transactions } = this.#parts;
+    const outcome = isCompleted ? "completed" : "filtered";
+    for (let i = 0; i < refs.length; i++) {
+      const { range, index } = refs[i] as ItemRef;
+      if (context.failed?.has(i) === true) this.#fail(refs[i] as ItemRef, items[i], context.failed.get(i), "error");
+      else transactions.settle(range.number, range.offset + index, outcome);
+    }
+  }
+
+  #failAll(refs: readonly ItemRef[], items: readonly unknown[], context: CallContext, error: unknown): void {
+    for (let i = 0; i < refs.length; i++) {
+      const own = context.failed?.has(i) === true ? context.failed.get(i) : error;
+      this.#fail(refs[i] as ItemRef, items[i], own, "error");
+    }
+  }
+
+  /** Fails an item before its call: one of the user's functions about it threw. */
+  fail(ref: ItemRef, item: unknown, thrown: unknown): void {
+    this.#fail(ref, item, thrown, "error");
+  }
+
+  #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
+    if (!this.#parts.isCurrent(ref.range.epoch)) return;
+    const { failures } = this.#parts;
+    const error = ensureError(thrown);
+    let isLast: boolean;
+    try {
+      isLast = failures.isLast(ref, error);
+    } catch (unlessError) {
+      this.#parts.scope.log.error({ error: ensureError(unlessError).message }, "retry.unless threw; the item is retried");
+      isLast = false;
+    }
+    this.#parts.transactions.count("failed", 1);
+    if (isLast) this.#bury(ref, item, error, reason);
+    else failures.retry(ref, error);
+  }
+
+  #bury(ref: ItemRef, item: unknown, error: Error, reason: DeadReason): void {
+    const { node, scope, failures } = this.#parts;
+    const { onFailed } = node;
+    if (onFailed === undefined || reason === "not-decodable") {
+      failures.bury(ref, error, reason);
+      return;
+    }
+    const lament = (thrown: unknown): void => {
+      scope.log.error({ error: ensureError(thrown).message, item: ref.range.frame.idOf(ref.index) }, "onFailed threw");
+    };
+    let told: unknown;
+    try {
+      told = (onFailed as (item: unknown, error: Error, context: CallContext) => unknown)(
+        item,
+        error,
+        new CallContext(scope, [ref], [item]),
+      );
+    } catch (thrown) {
+      lament(thrown);
+    }
+    if (!isThenable(told)) {
+      failures.bury(ref, error, reason);
+      return;
+    }
+    this.active++;
+    const end = (): void => {
+      if (this.#parts.isCurrent(ref.range.epoch)) failures.bury(ref, error, reason);
+      this.active--;
+      this.#parts.onEnd();
+    };
+    // A hook that never settles must not keep the item: its time is that of a call.
+    const limit = this.#parts.env.timers.sleep(node.settings.timeoutMs);
+    void Promise.race([Promise.resolve(told).catch(lament), limit]).then(end);
+  }
+
+  #isCurrent(refs: readonly ItemRef[]): boolean {
+    return this.#parts.isCurrent((refs[0] as ItemRef).range.epoch);
+  }
+
+  /** Aborts what is still running; for a drain whose grace is over. */
+  abortAll(reason: unknown): void {
+    this.#deadlines.each((call) => call.context.abort(reason));
+  }
+
+  stop(): void {
+    this.#deadlines.stop();
+  }
+}
+
+/** Marks a call whose elements were taken as they came: there is no value left to read. */
+const DRIVEN: unique symbol = Symbol("driven");
+
+/** Outputs of a call that has not ended. */
+class Collector {
+  readonly outputs: Collected[] = [];
+  emitted = 0;
+  readonly #outputs: Outputs;
+  readonly #stage: string;
+  #bytes = 0;
+
+  constructor(outputs: Outputs, stage: string) {
+    this.#outputs = outputs;
+    this.#stage = stage;
+    outputs.beginCollecting();
+  }
+
+  add(element: unknown): void {
+    this.emitted++;
+    const collected = this.#outputs.collect(element);
+    if (collected === undefined) return;
+    this.outputs.push(collected);
+    this.#bytes += collected.bytes.byteLength;
+    if (this.#bytes > MAX_CALL_OUTPUT_BYTES) {
+      throw new StageError(
+        "MR_CALL_OUTPUT_TOO_LARGE",
+        `stage ${this.#stage}: one call gave back more than ${MAX_CALL_OUTPUT_BYTES} bytes; split the work into smaller items`,
+        { scope: "item" },
+      );
+    }
+  }
+
+  close(): void {
+    this.#outputs.endCollecting();
+  }
+}

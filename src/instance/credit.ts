@@ -1,0 +1,71 @@
+/** Work that an instance may hold ahead, in milliseconds of its own time. */
+const AHEAD_MS = 100;
+const MAX_CREDIT = 16_384;
+
+/**
+ * How many items an instance asks for: at least a few calls' worth, so that it never waits between two of
+ * them; more when items are quick, but no more than it can work off in a tenth of a second, so that a slow
+ * stage's backlog is shared out fairly and little is repeated when the instance dies.
+ */
+export class Credit {
+  readonly #least: number;
+  readonly #slots: number;
+  #target: number;
+  /** Milliseconds a call takes per item, averaged; 0: not known yet. */
+  #costMs = 0;
+  /** Given and not used yet. */
+  outstanding = 0;
+  /** Delivered and not settled. */
+  held = 0;
+
+  constructor(slots: number, itemsPerCall: number) {
+    this.#slots = slots;
+    this.#least = 4 * slots * itemsPerCall;
+    this.#target = this.#least;
+  }
+
+  /** Milliseconds an item takes; 0 while it is not known. */
+  get costMs(): number {
+    return this.#costMs;
+  }
+
+  /** A call of `items` took so long. */
+  took(ms: number, items: number): void {
+    const cost = ms / items;
+    this.#costMs = this.#costMs === 0 ? cost : this.#costMs * 0.9 + cost * 0.1;
+  }
+
+  /** Nothing was left to do: a larger store may be worth it. */
+  ranDry(): void {
+    this.#target = Math.min(this.#most, this.#target * 2);
+  }
+
+  get #most(): number {
+    const worth = this.#costMs === 0 ? this.#least * 2 : (AHEAD_MS / this.#costMs) * this.#slots;
+    return Math.max(this.#least, Math.min(MAX_CREDIT, Math.floor(worth)));
+  }
+
+  /** Items to ask for now; 0 while it is not worth a message. */
+  ask(): number {
+    this.#target = Math.min(this.#target, this.#most);
+    const room = this.#target - this.outstanding - this.held;
+    if (room <= 0) return 0;
+    if (room * 4 < this.#target && this.outstanding + this.held > 0) return 0;
+    this.outstanding += room;
+    return room;
+  }
+
+  delivered(items: number): void {
+    this.outstanding -= items;
+    this.held += items;
+  }
+
+  settled(items: number): void {
+    this.held -= items;
+  }
+
+  reset(): void {
+    this.outstanding = 0;
+    this.held = 0;
+  }
+}

@@ -1,0 +1,144 @@
+import type { NodeDefinition } from "../definition/shape.ts";
+import { retryDelayMs } from "../definition/retry-delay.ts";
+import type { Env } from "../env/env.ts";
+import { CallTimeoutError, errorInfo, StageError } from "../errors.ts";
+import type { Mark } from "../streams/contract.ts";
+import type { AttemptInfo } from "../wire/frame.ts";
+import { packValue } from "../wire/item-codec.ts";
+import type { Transactions } from "./transactions.ts";
+import type { ItemRef, WorkRange } from "./work.ts";
+
+export type DeadReason = "error" | "timeout" | "killed" | "not-decodable";
+
+/** A dead letter as it is stored; `frame` holds the item's exact bytes. */
+export interface StoredDeadLetter {
+  readonly id: string;
+  readonly pipeline: string;
+  readonly run: string;
+  readonly stage: string;
+  readonly key?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly attempts: readonly AttemptInfo[];
+  readonly reason: DeadReason;
+  readonly bundle: string;
+  readonly path: readonly string[];
+  readonly deadAt: number;
+  readonly enqueuedAt: number;
+  readonly frame: Uint8Array;
+}
+
+interface RetryGroup {
+  readonly range: WorkRange;
+  readonly delayMs: number;
+  readonly places: number[];
+  readonly attempts: Map<number, AttemptInfo>;
+}
+
+export interface FailureSettings {
+  readonly pipeline: string;
+  readonly run: string;
+  readonly bundle: string;
+}
+
+/** Decides what becomes of an item whose call failed, and writes it down in the next transaction. */
+export class Failures {
+  readonly #env: Env;
+  readonly #node: NodeDefinition;
+  readonly #settings: FailureSettings;
+  readonly #transactions: Transactions;
+  /** Retries of the coming transaction: items of one range with one delay share a frame. */
+  #groups = new Map<string, RetryGroup>();
+
+  constructor(env: Env, node: NodeDefinition, settings: FailureSettings, transactions: Transactions) {
+    this.#env = env;
+    this.#node = node;
+    this.#settings = settings;
+    this.#transactions = transactions;
+  }
+
+  /** Whether an item that failed like this gets another attempt. */
+  isLast(ref: ItemRef, error: Error): boolean {
+    if (error.name === "TerminalError") return true;
+    if (this.#node.unless?.(error) === true) return true;
+    return ref.range.failuresOf(ref.index) + 1 >= this.#node.settings.retry.attempts;
+  }
+
+  /** Puts the item back on its stage's stream, with its delay. */
+  retry(ref: ItemRef, error: Error): void {
+    const { range, index } = ref;
+    const failures = range.failuresOf(index);
+    const later = error.name === "RetryLater" && "delayMs" in error ? Number(error.delayMs) : Number.NaN;
+    const isOwnDelay = Number.isFinite(later) && later >= 0;
+    // One jittered delay for all items of a range that fail alike in one transaction: they stay one frame.
+    const key = `${range.epoch}:${range.number}:${range.offset}:${isOwnDelay ? `later ${later}` : failures}`;
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      const delayMs = isOwnDelay
+        ? later
+        : retryDelayMs(this.#node.settings.retry, failures + 1, () => this.#env.random.float());
+      group = { range, delayMs, places: [], attempts: new Map() };
+      this.#groups.set(key, group);
+    }
+    group.places.push(index);
+    group.attempts.set(index, { at: this.#env.clock.now(), error: errorInfo(error) });
+    this.#transactions.settle(range.number, range.offset + index, "retried");
+    this.#transactions.count("retried", 1);
+  }
+
+  bury(ref: ItemRef, error: Error, reason: DeadReason): void {
+    const { range, index } = ref;
+    const { frame } = range;
+    const id = frame.idOf(index);
+    const meta = frame.meta?.get(index);
+    const attempts = [...(meta?.history ?? []), { at: this.#env.clock.now(), error: errorInfo(error) }];
+    const letter: StoredDeadLetter = {
+      id,
+      pipeline: this.#settings.pipeline,
+      run: this.#settings.run,
+      stage: this.#node.name,
+      ...(meta?.key === undefined ? {} : { key: meta.key }),
+      headers: meta?.headers ?? {},
+      attempts,
+      reason,
+      bundle: this.#settings.bundle,
+      path: [this.#node.name],
+      deadAt: this.#env.clock.now(),
+      enqueuedAt: meta?.enqueuedAt ?? frame.closedAt,
+      frame: frame.pick([index], () => ({})),
+    };
+    this.#transactions.settle(range.number, range.offset + index, "dead");
+    this.#transactions.record({ key: `dead/${this.#node.name}/${id}`, value: packValue(letter) });
+  }
+
+  /** Builds the frames of the retries that the coming transaction holds. */
+  flush(): void {
+    for (const { range, delayMs, places, attempts } of this.#groups.values()) {
+      const bytes = range.frame.pick(places, (place) => ({
+        history: [...(range.frame.meta?.get(place)?.history ?? []), attempts.get(place) as AttemptInfo],
+      }));
+      this.#transactions.retry({ bytes, count: places.length, delayMs });
+    }
+    this.#groups.clear();
+  }
+
+  clear(): void {
+    this.#groups.clear();
+  }
+}
+
+/** The error that stands for a call which ended with its process, past its time. */
+export function timeoutError(node: NodeDefinition, what: string): Error {
+  const { timeoutMs } = node.settings;
+  return new CallTimeoutError("MR_CALL_TIMEOUT", `stage ${node.name}: the call took longer than timeoutMs ${timeoutMs} ms (${what})`, {
+    scope: "item",
+  });
+}
+
+/** The error that stands for the deaths of the processes that had the item in hand. */
+export function killedError(node: NodeDefinition, mark: Mark): Error {
+  return new StageError(
+    "MR_KILLED",
+    `stage ${node.name}: ${mark.kills} processes died with this item in hand, the last one by ${mark.last}`,
+    { scope: "item" },
+  );
+}

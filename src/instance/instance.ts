@@ -1,0 +1,205 @@
+import type { DrainReason } from "../definition/context.ts";
+import type { Definition, NodeDefinition } from "../definition/shape.ts";
+import type { Env, Socket } from "../env/env.ts";
+import { ensureError, errorInfo, MillraceError, StageError } from "../errors.ts";
+import { type ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
+import { STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
+import type { InstanceScope } from "./call-context.ts";
+import { instanceLogger } from "./instance-logger.ts";
+import type { FromInstance } from "./messages.ts";
+import { SourceContext } from "./source-context.ts";
+import { SourceLoop } from "./source-loop.ts";
+import { StageLoop } from "./stage-loop.ts";
+import { WATCH, WATCH_STATE } from "./watch-state.ts";
+
+export interface InstanceOptions {
+  readonly env: Env;
+  readonly definition: Definition;
+  readonly run: string;
+  readonly stage: string;
+  readonly instance: string;
+  readonly role: "worker" | "source" | "suspect";
+  readonly params: unknown;
+  readonly bundle: string;
+  readonly secret: string;
+  readonly watch: Float64Array;
+  connect(): Promise<Socket>;
+  report(message: FromInstance): void;
+}
+
+/** The life of an instance: setup, work, drain, teardown. The same in a process of its own and in somebody else's. */
+export class Instance {
+  readonly #options: InstanceOptions;
+  readonly #node: NodeDefinition;
+  readonly #scope: InstanceScope;
+  #stage: StageLoop | undefined;
+  #source: SourceLoop | undefined;
+  #isSetUp = false;
+  #drained: Promise<void> | undefined;
+
+  constructor(options: InstanceOptions) {
+    const node = options.definition.nodes.get(options.stage);
+    if (node === undefined) {
+      throw new StageError("MR_INTERNAL", `instance ${options.instance}: the pipeline has no node ${options.stage}`);
+    }
+    this.#options = options;
+    this.#node = node;
+    this.#scope = {
+      pipeline: options.definition.name,
+      stage: options.stage,
+      run: options.run,
+      params: options.params,
+      log: instanceLogger(options.env, (line) => options.report({ kind: "log", ...line })),
+      state: undefined,
+      drainListeners: [],
+      drainReason: undefined,
+      onProgress: (done, total) =>
+        options.report({ kind: "progress", done, ...(total === undefined ? {} : { total }) }),
+    };
+  }
+
+  /** Sets up and begins to work. Reports `setup-failed` and gives false when it cannot. */
+  async start(): Promise<boolean> {
+    const { report, watch } = this.#options;
+    const { timeoutMs, graceMs } = this.#node.settings;
+    // A source's calls have no limit: it may wait for its next item as long as it likes.
+    watch[WATCH.limitMs] = timeoutMs + graceMs;
+    try {
+      await this.#guarded("setup", () =>
+        (this.#node.handler.setup as ((context: SourceContext) => unknown) | undefined)?.(new SourceContext(this.#scope)),
+      ).then((state) => {
+        this.#scope.state = state;
+      });
+      this.#isSetUp = true;
+    } catch (error) {
+      report({ kind: "setup-failed", error: errorInfo(error) });
+      return false;
+    }
+    const onError = (error: Error): void => report({ kind: "trouble", error: errorInfo(error) });
+    if (this.#options.role === "source") {
+      this.#source = new SourceLoop({
+        env: this.#options.env,
+        definition: this.#options.definition,
+        node: this.#node,
+        scope: this.#scope,
+        connect: (handlers) => this.#connect(handlers, 0),
+        onError,
+      });
+      await this.#source.start();
+      report({ kind: "running" });
+      return true;
+    }
+    this.#stage = new StageLoop({
+      env: this.#options.env,
+      definition: this.#options.definition,
+      node: this.#node,
+      scope: this.#scope,
+      role: this.#options.role,
+      settings: { pipeline: this.#scope.pipeline, run: this.#scope.run, bundle: this.#options.bundle },
+      watch,
+      connect: (handlers, lost) => this.#connect(handlers, lost),
+      onStuck: (frame, place) => report({ kind: "stuck", frame, place }),
+      onError,
+    });
+    await this.#stage.start();
+    report({ kind: "running" });
+    return true;
+  }
+
+  /** Sources: iterates to the end. Resolves to how it ended; a drain ends it as well. */
+  async runSource(): Promise<"source-done" | "drained" | "failed"> {
+    const source = this.#source as SourceLoop;
+    const { report } = this.#options;
+    try {
+      const end = source.isDone ? "ended" : await source.run();
+      await source.settle(end === "ended");
+      return end === "ended" ? "source-done" : "drained";
+    } catch (error) {
+      // What it yielded before it threw is good.
+      await source.settle(false).catch(() => undefined);
+      report({ kind: "source-failed", error: errorInfo(error), progressed: source.hasProgressed });
+      return "failed";
+    }
+  }
+
+  async #connect(handlers: ConnectionHandlers, lost: number): Promise<StreamConnection> {
+    const { role, stage, instance, secret } = this.#options;
+    const socket = await this.#options.connect();
+    return await StreamConnection.greet(
+      socket,
+      { version: STREAM_PROTOCOL_VERSION, role, stage, instance, secret, ...(lost > 0 ? { lost } : {}) },
+      handlers,
+    );
+  }
+
+  /** Stops taking, finishes what has begun, stores it. Sources: `runSource` then ends by itself. */
+  drain(reason: DrainReason): Promise<void> {
+    this.#drained ??= this.#drain(reason);
+    return this.#drained;
+  }
+
+  async #drain(reason: DrainReason): Promise<void> {
+    this.#scope.drainReason = reason;
+    for (const listener of this.#scope.drainListeners) {
+      try {
+        listener(reason);
+      } catch (error) {
+        this.#scope.log.error({ error: ensureError(error) }, "an onDrain listener threw");
+      }
+    }
+    await this.#source?.stop(reason);
+    await this.#stage?.drain(reason);
+  }
+
+  /** The drain's grace is over: calls that go on are aborted. */
+  abort(): void {
+    this.#stage?.abort(new StageError("MR_CALL_TIMEOUT", `stage ${this.#scope.stage}: the instance is being ended`));
+  }
+
+  /** Runs the teardown, whatever happened before, and closes the connection. */
+  async end(): Promise<void> {
+    this.#stage?.close();
+    this.#source?.close();
+    if (!this.#isSetUp) return;
+    this.#isSetUp = false;
+    try {
+      await this.#guarded("teardown", () =>
+        (this.#node.handler.teardown as ((state: unknown) => unknown) | undefined)?.(this.#scope.state),
+      );
+    } catch (error) {
+      this.#options.report({ kind: "trouble", error: errorInfo(error) });
+    }
+  }
+
+  /** Runs one of the user's functions outside a call, within the time of a call. */
+  async #guarded(what: "setup" | "teardown", run: () => unknown): Promise<unknown> {
+    const { watch, env } = this.#options;
+    const { timeoutMs } = this.#node.settings;
+    watch[WATCH.sequence] = (watch[WATCH.sequence] as number) + 1;
+    watch[WATCH.state] = WATCH_STATE.inCall;
+    const abort = new AbortController();
+    try {
+      const limit = env.timers.sleep(timeoutMs, abort.signal).then(
+        () => {
+          throw new StageError("MR_SETUP_FAILED", `stage ${this.#node.name}: its ${what} did not settle within timeoutMs ${timeoutMs} ms`);
+        },
+        () => undefined,
+      );
+      const result = run();
+      watch[WATCH.state] = WATCH_STATE.outside;
+      return await Promise.race([result, limit]);
+    } catch (error) {
+      if (error instanceof MillraceError) throw error;
+      const cause = ensureError(error);
+      const wrapped = new StageError("MR_SETUP_FAILED", `stage ${this.#node.name}: its ${what} threw ${cause.name}: ${cause.message}`, {
+        cause,
+        scope: "instance",
+      });
+      wrapped.stack = cause.stack ?? wrapped.stack ?? "";
+      throw wrapped;
+    } finally {
+      abort.abort();
+      watch[WATCH.state] = WATCH_STATE.outside;
+    }
+  }
+}

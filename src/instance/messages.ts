@@ -1,0 +1,39 @@
+import type { DrainReason } from "../definition/context.ts";
+import type { ErrorInfo } from "../errors.ts";
+
+/** What an agent tells an instance that it has spawned. */
+export type ToInstance =
+  | { readonly kind: "start"; readonly start: InstanceStart }
+  | { readonly kind: "drain"; readonly reason: DrainReason; readonly graceMs: number };
+
+export interface InstanceStart {
+  readonly run: string;
+  readonly stage: string;
+  readonly instance: string;
+  readonly role: "worker" | "source" | "suspect";
+  readonly bundle: { readonly path: string; readonly exportName: string; readonly hash: string };
+  readonly params: unknown;
+  /** Where the streams process listens, and what proves that we may connect. */
+  readonly socket: string;
+  readonly secret: string;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** What an instance tells its agent. */
+export type FromInstance =
+  | { readonly kind: "running" }
+  /** It is about to end by itself, for this reason. */
+  | { readonly kind: "ended"; readonly cause: "drained" | "source-done" }
+  | { readonly kind: "setup-failed"; readonly error: ErrorInfo }
+  | { readonly kind: "source-failed"; readonly error: ErrorInfo; readonly progressed: boolean }
+  /** A call goes on past its grace; only the end of the process ends it. */
+  | { readonly kind: "stuck"; readonly frame: number; readonly place: number }
+  | { readonly kind: "progress"; readonly done: number; readonly total?: number }
+  | { readonly kind: "trouble"; readonly error: ErrorInfo }
+  | {
+      readonly kind: "log";
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields?: Readonly<Record<string, unknown>>;
+    };

@@ -1,0 +1,262 @@
+import type { DrainReason } from "../definition/context.ts";
+import type { Definition, NodeDefinition } from "../definition/shape.ts";
+import type { Env, Timer } from "../env/env.ts";
+import { ensureError, StageError } from "../errors.ts";
+import { recordKeys } from "../records/record-store.ts";
+import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
+import { encodeStandalone, packValue } from "../wire/item-codec.ts";
+import type { InstanceScope } from "./call-context.ts";
+import { targetsOf } from "./edges.ts";
+import { Outputs } from "./outputs.ts";
+import { SourceContext } from "./source-context.ts";
+import { readSourceState, SourceOrigins, type SourceState } from "./source-state.ts";
+import { Transactions } from "./transactions.ts";
+
+/** Time in which yielded items wait for company. */
+const LINGER_MS = 5;
+/** Time after which a synchronous source lets I/O have its turn. */
+const TURN_MS = 8;
+/** A checkpoint closes the frame when so many items have come since the last. */
+const ITEMS_WORTH_A_CHECKPOINT = 256;
+/** Yielded and not confirmed: beyond this the source waits. */
+const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
+
+export interface SourceLoopOptions {
+  readonly env: Env;
+  readonly definition: Definition;
+  readonly node: NodeDefinition;
+  readonly scope: InstanceScope;
+  connect(handlers: ConnectionHandlers): Promise<StreamConnection>;
+  onError(error: Error): void;
+}
+
+/**
+ * Runs a source: takes what it yields, routes it, stores it with its checkpoints.
+ *
+ * S1 A token becomes durable in the transaction that holds the last item it covers, or a later one.
+ * S2 After a lost connection what was not confirmed is sent again; what the streams process knows as durable is
+ *    not: each transaction carries its number, and the number of the last is part of the source's stored state.
+ */
+export class SourceLoop {
+  readonly #options: SourceLoopOptions;
+  readonly #outputs: Outputs;
+  readonly #transactions: Transactions;
+  readonly #key: string;
+  #connection: StreamConnection | undefined;
+  #state: SourceState | undefined;
+  /** Items given to each target in this origin. */
+  #given: number[] = [];
+  #sinceToken = 0;
+  #sinceFlush = 0;
+  #isMarked = false;
+  #linger: Timer | undefined;
+  #wake: (() => void) | undefined;
+  #stopped = false;
+  #hasProgressed = false;
+  #refused: Error | undefined;
+  #iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
+
+  constructor(options: SourceLoopOptions) {
+    const { env, definition, node } = options;
+    this.#options = options;
+    const origins = new SourceOrigins(options.scope.run, node.name);
+    this.#key = recordKeys.sourceState(node.name);
+    this.#outputs = new Outputs(env, targetsOf(definition, node.name), (target, count) => {
+      const state = this.#state as SourceState;
+      const first = this.#given[target] as number;
+      this.#given[target] = first + count;
+      return origins.at(state.nonce, target, first);
+    });
+    this.#transactions = new Transactions(node.name);
+  }
+
+  async start(): Promise<void> {
+    await this.#connect();
+    const { env, definition, node } = this.#options;
+    const stored = this.#connection?.welcome.sourceState;
+    const targets = targetsOf(definition, node.name).length;
+    this.#state = readSourceState(stored, () => env.random.bytes(8).toString("hex"), targets);
+    this.#given = [...this.#state.given];
+    this.#sinceToken = 0;
+    this.#transactions.continueAfter(this.#state.n);
+    // What was stored after the token will most likely be yielded again: the run's summary says how much.
+    if (this.#state.sinceToken > 0) this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
+  }
+
+  /** Whether anything was yielded in this life. */
+  get hasProgressed(): boolean {
+    return this.#hasProgressed;
+  }
+
+  get isDone(): boolean {
+    return this.#state?.isDone === true;
+  }
+
+  async #connect(): Promise<void> {
+    for (let waitMs = 10; !this.#stopped; waitMs = Math.min(500, waitMs * 2)) {
+      try {
+        const connection = await this.#options.connect({
+          onConfirmed: (n) => {
+            this.#transactions.confirmed(n);
+            this.#wake?.();
+          },
+          onRefused: (_n, error) => {
+            this.#refused = error;
+            this.#options.onError(error);
+            this.#wake?.();
+          },
+          onClose: () => {
+            this.#connection = undefined;
+            if (!this.#stopped) void this.#connect();
+          },
+        });
+        this.#connection = connection;
+        const state = connection.welcome.sourceState;
+        const durable = state === undefined ? 0 : readSourceState(state, () => "", 0).n;
+        this.#transactions.resend(connection, durable);
+        this.#wake?.();
+        return;
+      } catch {
+        await this.#options.env.timers.sleep(waitMs);
+      }
+    }
+  }
+
+  /** Iterates to the end, or until {@link stop}. Throws what the source throws. */
+  async run(): Promise<"ended" | "stopped"> {
+    const { node, scope } = this.#options;
+    const state = this.#state as SourceState;
+    const context = new SourceContext(scope, state.token, (token) => this.#checkpoint(token));
+    const given = await (node.handler.run as unknown as (context: SourceContext) => unknown)(context);
+    const iterator = iteratorOf(node.name, given);
+    this.#iterator = iterator;
+    const { env } = this.#options;
+    let until = env.clock.mono() + TURN_MS;
+    let turns = 0;
+    for (;;) {
+      if (this.#stopped) break;
+      let step = iterator.next();
+      if (step instanceof Promise || "then" in step) {
+        step = await this.#nextOrStop(step as Promise<IteratorResult<unknown>>);
+        if (this.#stopped) break;
+      } else if ((++turns & 15) === 0 && env.clock.mono() > until) {
+        await new Promise<void>((resolve) => env.timers.soon(resolve));
+        until = env.clock.mono() + TURN_MS;
+      }
+      if ((step as IteratorResult<unknown>).done === true) return "ended";
+      this.#take((step as IteratorResult<unknown>).value);
+      await this.#room();
+      if (this.#refused !== undefined) throw this.#refused;
+    }
+    return "stopped";
+  }
+
+  #stopNow: (() => void) | undefined;
+
+  /** A source may wait for ever for its next item: a stop need not. */
+  #nextOrStop(step: Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> {
+    return new Promise((resolve, reject) => {
+      this.#stopNow = () => resolve({ done: true, value: undefined });
+      step.then(resolve, reject);
+    });
+  }
+
+  #take(item: unknown): void {
+    const { env } = this.#options;
+    this.#outputs.place(item);
+    this.#transactions.count("emitted", 1);
+    this.#hasProgressed = true;
+    this.#sinceToken++;
+    this.#sinceFlush++;
+    if (this.#outputs.hasFullFrame) this.#flush();
+    else
+      this.#linger ??= env.timers.after(LINGER_MS, () => {
+        this.#linger = undefined;
+        this.#flush();
+      });
+  }
+
+  #checkpoint(token: unknown): void {
+    const state = this.#state as SourceState;
+    // Encoded now: the token may be an object that the source goes on changing.
+    state.token = encodeStandalone(token);
+    state.given = this.#given.map((count, target) => count + this.#outputs.openItems(target));
+    this.#isMarked = true;
+    this.#sinceToken = 0;
+    if (this.#sinceFlush >= ITEMS_WORTH_A_CHECKPOINT) this.#flush();
+  }
+
+  #flush(isDone = false): void {
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    const frames = this.#outputs.take();
+    if (frames.length === 0 && this.#transactions.isEmpty && !this.#isMarked && !isDone) return;
+    const state = this.#state as SourceState;
+    state.n = this.#transactions.next;
+    this.#isMarked = false;
+    state.sinceToken = this.#sinceToken;
+    if (isDone) state.isDone = true;
+    this.#sinceFlush = 0;
+    this.#transactions.record({ key: this.#key, value: packValue(state) });
+    // Without a connection it is kept, and sent when there is one again.
+    this.#transactions.send(this.#connection, frames);
+  }
+
+  /** Waits while too much is under way. */
+  async #room(): Promise<void> {
+    while (
+      this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes > MAX_UNCONFIRMED_BYTES &&
+      !this.#stopped &&
+      this.#refused === undefined
+    ) {
+      this.#flush();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  /** Stores what is left - and, at its end, that the source is done - and waits until it is durable. */
+  async settle(isDone: boolean): Promise<void> {
+    if (this.#sinceFlush > 0 || isDone || this.#isMarked || !this.#transactions.isEmpty) this.#flush(isDone);
+    while (this.#transactions.unconfirmed > 0 && this.#refused === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+    if (this.#refused !== undefined) throw this.#refused;
+  }
+
+  /** Ends the iteration; the source's `finally` blocks run. */
+  async stop(_reason: DrainReason): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#stopNow?.();
+    this.#wake?.();
+    try {
+      // n.b. a generator that is waiting cannot be ended from outside; its return() waits with it.
+      const ended = this.#iterator?.return?.();
+      if (ended instanceof Promise) ended.catch(() => undefined);
+    } catch (error) {
+      this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
+    }
+  }
+
+  close(): void {
+    this.#stopped = true;
+    this.#linger?.cancel();
+    this.#connection?.end();
+  }
+}
+
+function iteratorOf(source: string, given: unknown): Iterator<unknown> | AsyncIterator<unknown> {
+  if (typeof given === "object" && given !== null) {
+    if (Symbol.asyncIterator in given) return (given as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    if (Symbol.iterator in given) return (given as Iterable<unknown>)[Symbol.iterator]();
+  }
+  throw new StageError("MR_BAD_RETURN", `source ${source}: its function gave back ${typeof given}, not something to iterate over`, {
+    scope: "stage",
+  });
+}

@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import { ORIGIN_BYTES } from "../wire/ids.ts";
+import { unpackValue } from "../wire/item-codec.ts";
+
+/** What a source leaves behind in every transaction: enough to go on after a crash. */
+export interface SourceState {
+  /** The last token, encoded; undefined before the first. */
+  token: Uint8Array | undefined;
+  /** Part of the ids of this source's items: the same when it is started again from a token. */
+  nonce: string;
+  /** Items given to each target up to the token: the ids of the next ones continue from here. */
+  given: number[];
+  /** Items stored that the token does not cover. */
+  sinceToken: number;
+  /** Number of the transaction that stored this. */
+  n: number;
+  isDone: boolean;
+}
+
+/** The state to start from. Without a token the source starts over, and its items get other ids than before. */
+export function readSourceState(stored: Uint8Array | undefined, newNonce: () => string, targets: number): SourceState {
+  const fresh: SourceState = {
+    token: undefined,
+    nonce: newNonce(),
+    given: new Array<number>(targets).fill(0),
+    sinceToken: 0,
+    n: 0,
+    isDone: false,
+  };
+  if (stored === undefined) return fresh;
+  const known = unpackValue(stored) as SourceState;
+  if (known.token === undefined) return { ...fresh, n: known.n, isDone: known.isDone, sinceToken: known.sinceToken };
+  // Edges may have been added to the pipeline since.
+  const given = fresh.given.map((none, target) => known.given[target] ?? none);
+  return { ...known, given: targets === 0 ? known.given : given };
+}
+
+/** Items of one origin; beyond, the ids go on under another. */
+const ITEMS_PER_ORIGIN = 2 ** 31;
+
+/** Origins of a source's frames, one a target: a function of run, source, nonce and target alone. */
+export class SourceOrigins {
+  readonly #run: string;
+  readonly #source: string;
+  readonly #known = new Map<string, Buffer>();
+
+  constructor(run: string, source: string) {
+    this.#run = run;
+    this.#source = source;
+  }
+
+  at(nonce: string, target: number, first: number): { origin: Uint8Array; first: number } {
+    const part = Math.floor(first / ITEMS_PER_ORIGIN);
+    const key = `${nonce}/${target}/${part}`;
+    let origin = this.#known.get(key);
+    if (origin === undefined) {
+      origin = createHash("sha256").update(`${this.#run}\0${this.#source}\0${key}`).digest().subarray(0, ORIGIN_BYTES);
+      if (this.#known.size > 64) this.#known.clear();
+      this.#known.set(key, origin);
+    }
+    return { origin, first: first % ITEMS_PER_ORIGIN };
+  }
+}

@@ -1,0 +1,143 @@
+import type { CountDelta, Outcome } from "../streams/contract.ts";
+import { MESSAGE, type TransactHead } from "../streams/protocol.ts";
+import type { StreamConnection } from "../streams/connection.ts";
+import type { ReadyFrame } from "./outputs.ts";
+
+export interface RecordAppend {
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
+
+export interface RetryFrame {
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly delayMs: number;
+}
+
+interface Unconfirmed {
+  readonly head: TransactHead;
+  readonly blobs: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+/**
+ * Gathers what belongs together - settlements, outputs, retries, dead letters, counts - and sends it as one
+ * transaction; remembers what is not confirmed.
+ */
+export class Transactions {
+  readonly #stage: string;
+  #settle: [number, number, number, Outcome][] = [];
+  #settledItems = 0;
+  #retries: RetryFrame[] = [];
+  #records: RecordAppend[] = [];
+  readonly #counts = new Map<string, number>();
+  readonly #unconfirmed = new Map<number, Unconfirmed>();
+  #unconfirmedBytes = 0;
+  #number = 0;
+
+  constructor(stage: string) {
+    this.#stage = stage;
+  }
+
+  settle(frame: number, place: number, outcome: Outcome): void {
+    this.#settledItems++;
+    const last = this.#settle[this.#settle.length - 1];
+    if (last !== undefined && last[0] === frame && last[2] === place && last[3] === outcome) last[2] = place + 1;
+    else this.#settle.push([frame, place, place + 1, outcome]);
+  }
+
+  retry(frame: RetryFrame): void {
+    this.#retries.push(frame);
+  }
+
+  record(write: RecordAppend): void {
+    this.#records.push(write);
+  }
+
+  count(counter: string, by: number): void {
+    this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + by);
+  }
+
+  /** Items settled and not sent. */
+  get settledItems(): number {
+    return this.#settledItems;
+  }
+
+  get isEmpty(): boolean {
+    return this.#settle.length === 0 && this.#records.length === 0 && this.#counts.size === 0;
+  }
+
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  get unconfirmedBytes(): number {
+    return this.#unconfirmedBytes;
+  }
+
+  /** Number of the next transaction. */
+  get next(): number {
+    return this.#number + 1;
+  }
+
+  continueAfter(number: number): void {
+    this.#number = Math.max(this.#number, number);
+  }
+
+  /** Sends all that was gathered, with these frames, as one transaction; without a connection it is only kept. */
+  send(connection: StreamConnection | undefined, frames: readonly ReadyFrame[]): void {
+    const n = ++this.#number;
+    const append: [string, number, number, boolean][] = [];
+    const blobs: Uint8Array[] = [];
+    for (const frame of frames) {
+      append.push([frame.stream, frame.count, 0, true]);
+      blobs.push(frame.bytes);
+    }
+    for (const retry of this.#retries) {
+      append.push([this.#stage, retry.count, retry.delayMs, false]);
+      blobs.push(retry.bytes);
+    }
+    const records = this.#records.map(({ key, value }) => {
+      if (value !== undefined) blobs.push(value);
+      return [key, value !== undefined] as const;
+    });
+    const counts: CountDelta[] = [...this.#counts].map(([counter, by]) => [this.#stage, counter, by]);
+    const head: TransactHead = { n, settle: this.#settle, append, records, counts };
+    let bytes = 256;
+    for (const blob of blobs) bytes += blob.byteLength;
+    this.#unconfirmed.set(n, { head, blobs, bytes });
+    this.#unconfirmedBytes += bytes;
+    this.#forget();
+    connection?.send(MESSAGE.transact, head, blobs);
+  }
+
+  #forget(): void {
+    this.#settle = [];
+    this.#settledItems = 0;
+    this.#retries = [];
+    this.#records = [];
+    this.#counts.clear();
+  }
+
+  confirmed(n: number): void {
+    const known = this.#unconfirmed.get(n);
+    if (known === undefined) return;
+    this.#unconfirmed.delete(n);
+    this.#unconfirmedBytes -= known.bytes;
+  }
+
+  /** Sources: sends again, in order, what is not known to be durable after number `durable`. */
+  resend(connection: StreamConnection, durable: number): void {
+    for (const [n, { head, blobs }] of this.#unconfirmed) {
+      if (n <= durable) this.confirmed(n);
+      else connection.send(MESSAGE.transact, head, blobs);
+    }
+  }
+
+  /** Drops everything: the claims that it settles are void. */
+  clear(): void {
+    this.#forget();
+    this.#unconfirmed.clear();
+    this.#unconfirmedBytes = 0;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Mark } from "../streams/contract.ts";
+import type { DeliveredRange } from "../streams/protocol.ts";
+import { Frame } from "../wire/frame.ts";
+import type { ItemDecoder } from "../wire/item-codec.ts";
+
+/** A delivered range of items, being worked off. */
+export class WorkRange {
+  /** The frame's number in its stream. */
+  readonly number: number;
+  /** Place of the first item in that frame. */
+  readonly offset: number;
+  readonly frame: Frame;
+  readonly count: number;
+  /** Connection on which it came: results for an earlier one are void. */
+  readonly epoch: number;
+  readonly #marks: ReadonlyMap<number, Mark> | undefined;
+  readonly #decode: (payload: Buffer, start: number, end: number) => unknown;
+  /** Next item to be called, and up to where the streams process knows them as begun. */
+  next = 0;
+  begun = 0;
+
+  constructor(delivered: DeliveredRange, bytes: Buffer, decoder: ItemDecoder, epoch: number) {
+    this.number = delivered.f;
+    this.offset = delivered.o;
+    this.frame = Frame.parse(bytes);
+    this.count = this.frame.count;
+    this.epoch = epoch;
+    this.#marks = delivered.m === undefined ? undefined : new Map(delivered.m);
+    this.#decode = decoder.for(this.frame.table);
+  }
+
+  /** Throws what the codec throws on bytes that are no item. */
+  item(index: number): unknown {
+    const { starts, payload } = this.frame;
+    return this.#decode(payload, starts[index] as number, starts[index + 1] as number);
+  }
+
+  markOf(index: number): Mark | undefined {
+    return this.#marks?.get(index);
+  }
+
+  /** Failed attempts before this one. */
+  failuresOf(index: number): number {
+    return this.frame.meta?.get(index)?.history?.length ?? 0;
+  }
+
+  get isSpent(): boolean {
+    return this.next >= this.count;
+  }
+}
+
+/** One item in hand: a place in a range. */
+export interface ItemRef {
+  readonly range: WorkRange;
+  readonly index: number;
+}

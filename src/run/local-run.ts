@@ -1,0 +1,205 @@
+import { join } from "node:path";
+import { Agent, type AgentOptions } from "../agent/agent.ts";
+import { LocalBackplane } from "../backplane/local.ts";
+import { describeModule } from "../bundle/describe.ts";
+import type { Description } from "../bundle/description.ts";
+import { Coordinator } from "../coordinator/coordinator.ts";
+import type { RunController } from "../coordinator/run-controller.ts";
+import type { RunResult } from "../definition/run-result.ts";
+import type { Env } from "../env/env.ts";
+import { acquireLock, type Lock } from "../env/lock-file.ts";
+import { DataDirectoryError, UsageError } from "../errors.ts";
+import { serveControlSocket } from "../mmop/socket-link.ts";
+import { dataError, openDataDirectory } from "./data-directory.ts";
+import { runResultOf } from "./run-result.ts";
+import { chooseRun, type Resume, type RunManifest, RunStore } from "./run-store.ts";
+import { openRuntimeDirectory } from "./runtime-directory.ts";
+
+export interface LocalRunOptions {
+  readonly env: Env;
+  /** Path or file: URL, `#export` behind it names an export. */
+  readonly module: string;
+  /** Not validated. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly data: string;
+  readonly streams: "file" | "memory";
+  readonly instances: ReadonlyMap<string, number>;
+  readonly resume: Resume;
+  readonly version: string;
+  readonly display: AgentOptions["display"] & {
+    onModuleOutput(stream: "stdout" | "stderr", line: string): void;
+    onStarted(run: LocalRun): void;
+  };
+}
+
+/** A note in a run's lock: where those who want something of the run find it. */
+export interface RunAddress {
+  readonly control: string;
+  readonly streams: string;
+  readonly secret: string;
+}
+
+/** A run on this machine: coordinator and agent in this process, streams and instances in processes of their own. */
+export class LocalRun {
+  readonly manifest: RunManifest;
+  readonly isResumed: boolean;
+  readonly controller: RunController;
+  readonly #finish: () => Promise<RunResult>;
+
+  private constructor(manifest: RunManifest, isResumed: boolean, controller: RunController, finish: () => Promise<RunResult>) {
+    this.manifest = manifest;
+    this.isResumed = isResumed;
+    this.controller = controller;
+    this.#finish = finish;
+  }
+
+  /** Starts or resumes a run. Throws a MillraceError that says what is wrong; nothing is left running then. */
+  static async start(options: LocalRunOptions): Promise<LocalRun> {
+    const { env } = options;
+    const startedAt = env.clock.mono();
+    const undo: (() => Promise<unknown>)[] = [];
+    const unwind = async (): Promise<void> => {
+      for (const step of undo.splice(0).reverse()) await step();
+    };
+    try {
+      const isKept = options.streams === "file";
+      const runtime = await openRuntimeDirectory(env);
+      undo.push(() => env.disk.remove(runtime));
+      const data = isKept ? await openDataDirectory(env, options.data) : runtime;
+      const description = await describeModule(env, {
+        module: options.module,
+        params: options.params,
+        outDirectory: join(data, "bundles"),
+        onOutput: options.display.onModuleOutput,
+      });
+      const { shape } = description;
+      checkInstances(options.instances, description);
+      const store = new RunStore(env, data);
+      const resumed = chooseRun(isKept ? await store.list(shape.name) : [], {
+        shape,
+        params: description.params,
+        resume: options.resume,
+      });
+      const run = resumed?.run ?? store.newName();
+      await env.disk.makeDirectory(store.directoryOf(shape.name, run));
+      const lock = await lockRun(env, store, shape.name, run);
+      undo.push(() => lock.release());
+      const manifest: RunManifest = {
+        format: 1,
+        run,
+        pipeline: shape.name,
+        status: "running",
+        params: description.params,
+        shape,
+        module: description.module,
+        exportName: description.exportName,
+        bundle: description.bundle.hash,
+        createdAt: resumed?.createdAt ?? env.clock.now(),
+      };
+      await store.write(manifest);
+
+      const backplane = new LocalBackplane(env, { onError: (error) => options.display.onLog("control", "warn", error.message, undefined) });
+      undo.push(() => backplane.close());
+      const boot = env.random.bytes(8).toString("hex");
+      const onError = (error: Error): void => options.display.onLog("control", "warn", error.message, undefined);
+      const agent = new Agent({
+        env,
+        backplane: backplane.connect("agent"),
+        self: { name: "local", boot },
+        version: options.version,
+        runtimeDirectory: runtime,
+        display: options.display,
+        onError,
+      });
+      undo.push(() => agent.stop());
+      await agent.start();
+      const coordinator = new Coordinator({
+        env,
+        backplane: backplane.connect("coordinator"),
+        self: { name: "coordinator", boot },
+        version: options.version,
+        onError,
+      });
+      undo.push(() => coordinator.stop());
+      await coordinator.start();
+      const control = join(runtime, "control");
+      const server = await serveControlSocket(env, control, (message) => coordinator.server.dispatch(message), {
+        self: { name: "coordinator", boot },
+      });
+      undo.push(() => server.close());
+
+      const controller = await coordinator.deploy(
+        { run, shape, agent: "local", instances: options.instances },
+        {
+          run,
+          directory: store.directoryOf(shape.name, run),
+          shape,
+          params: description.params,
+          bundle: { ...description.bundle, exportName: description.exportName },
+          engine: { kind: options.streams, durability: shape.durability },
+        },
+      );
+      const streams = agent.run(run)?.streamsAddress;
+      await lock.setNote(
+        JSON.stringify({ control, streams: streams?.socket ?? "", secret: streams?.secret ?? "" } satisfies RunAddress),
+      );
+      const local = new LocalRun(manifest, resumed !== undefined, controller, async () => {
+        await controller.whenOver();
+        const status = controller.status as RunResult["status"];
+        const result = runResultOf(run, shape, status, controller.stats, env.clock.mono() - startedAt, controller.error);
+        // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
+        await agent.stop();
+        await store.write({ ...manifest, status, endedAt: env.clock.now() });
+        await unwind();
+        if (isKept) await store.prune(shape.name);
+        return result;
+      });
+      options.display.onStarted(local);
+      return local;
+    } catch (error) {
+      await unwind().catch(() => undefined);
+      throw dataError(error, options.data);
+    }
+  }
+
+  /** Drains the run, or with `now` ends it at once. */
+  async stop(now: boolean): Promise<void> {
+    await this.controller.stop(now);
+  }
+
+  #result: Promise<RunResult> | undefined;
+
+  /** Resolves when the run is over and everything of it has ended. */
+  result(): Promise<RunResult> {
+    this.#result ??= this.#finish();
+    return this.#result;
+  }
+}
+
+async function lockRun(env: Env, store: RunStore, pipeline: string, run: string): Promise<Lock> {
+  try {
+    return await acquireLock(env, store.lockOf(pipeline, run));
+  } catch (error) {
+    if (!(error instanceof DataDirectoryError) || error.code !== "MR_DATA_LOCKED") throw error;
+    throw new DataDirectoryError(
+      "MR_DATA_LOCKED",
+      `run ${run} of pipeline ${pipeline}: process ${String(error.details["pid"])} is at work on it; wait for it or stop it, or use --new to begin another`,
+      { cause: error },
+    );
+  }
+}
+
+function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Description): void {
+  for (const [stage, count] of instances) {
+    const node = shape.nodes.find((known) => known.name === stage);
+    if (node === undefined) {
+      throw new UsageError(
+        "MR_USAGE",
+        `--instances ${stage}=${count}: pipeline ${shape.name} has no stage ${JSON.stringify(stage)}; it has ${shape.nodes.map((known) => known.name).join(", ")}`,
+      );
+    }
+    if (node.kind === "source" && count !== 1) {
+      throw new UsageError("MR_USAGE", `--instances ${stage}=${count}: a source runs in exactly one instance`);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { countsOf } from "../coordinator/coordinator.ts";
+import type { Stats } from "../coordinator/run-controller.ts";
+import type { Counts, RunResult } from "../definition/run-result.ts";
+import type { PipelineShape } from "../definition/shape.ts";
+import type { ErrorInfo } from "../errors.ts";
+
+/** Puts a run's result together from the last that was seen of its streams. */
+export function runResultOf(
+  run: string,
+  shape: PipelineShape,
+  status: RunResult["status"],
+  stats: Pick<Stats, "counts"> | undefined,
+  durationMs: number,
+  error: ErrorInfo | undefined,
+): RunResult {
+  const stages: Record<string, Counts> = {};
+  const repeats: Record<string, number> = {};
+  for (const { name } of shape.nodes) {
+    const counters = stats?.counts[name] ?? {};
+    stages[name] = countsOf(counters);
+    for (const [counter, value] of Object.entries(counters)) {
+      if (!counter.startsWith("repeated:")) continue;
+      const cause = counter.slice("repeated:".length);
+      repeats[cause] = (repeats[cause] ?? 0) + value;
+    }
+  }
+  return {
+    run,
+    status,
+    stages,
+    repeats,
+    durationMs: Math.round(durationMs),
+    ...(error === undefined ? {} : { error }),
+  };
+}

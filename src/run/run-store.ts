@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import type { PipelineShape } from "../definition/shape.ts";
+import type { Env } from "../env/env.ts";
+import { readLock } from "../env/lock-file.ts";
+import { RunError } from "../errors.ts";
+
+/** What is known of a run beside its streams; `<data>/<pipeline>/<run>/run.json`. */
+export interface RunManifest {
+  readonly format: 1;
+  readonly run: string;
+  readonly pipeline: string;
+  readonly status: "running" | "completed" | "stopped" | "failed";
+  /** As the schema gave them. */
+  readonly params: unknown;
+  readonly shape: PipelineShape;
+  readonly module: string;
+  readonly exportName: string;
+  readonly bundle: string;
+  readonly createdAt: number;
+  readonly endedAt?: number;
+}
+
+const KEEP_RUNS = 10;
+const KEEP_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** The runs of one data directory. */
+export class RunStore {
+  readonly directory: string;
+  readonly #env: Env;
+
+  constructor(env: Env, directory: string) {
+    this.#env = env;
+    this.directory = directory;
+  }
+
+  directoryOf(pipeline: string, run: string): string {
+    return join(this.directory, pipeline, run);
+  }
+
+  lockOf(pipeline: string, run: string): string {
+    return join(this.directoryOf(pipeline, run), "lock");
+  }
+
+  /** Names that sort by time, and do not collide. */
+  newName(): string {
+    const stamp = new Date(this.#env.clock.now()).toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
+    return `${stamp}-${this.#env.random.bytes(3).toString("hex")}`;
+  }
+
+  async write(manifest: RunManifest): Promise<void> {
+    const directory = this.directoryOf(manifest.pipeline, manifest.run);
+    await this.#env.disk.makeDirectory(directory);
+    await this.#env.disk.replaceFile(join(directory, "run.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  }
+
+  async read(pipeline: string, run: string): Promise<RunManifest | undefined> {
+    try {
+      const text = await this.#env.disk.readFile(join(this.directoryOf(pipeline, run), "run.json"));
+      return JSON.parse(text.toString("utf8")) as RunManifest;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The runs of a pipeline, newest first. */
+  async list(pipeline: string): Promise<RunManifest[]> {
+    const directory = join(this.directory, pipeline);
+    if ((await this.#env.disk.info(directory))?.isDirectory !== true) return [];
+    const manifests: RunManifest[] = [];
+    for (const name of await this.#env.disk.list(directory)) {
+      const manifest = await this.read(pipeline, name);
+      if (manifest !== undefined) manifests.push(manifest);
+    }
+    return manifests.sort((a, b) => b.createdAt - a.createdAt || (a.run < b.run ? 1 : -1));
+  }
+
+  /** Removes completed runs that are both old and many: kept are those of seven days and the last ten. */
+  async prune(pipeline: string): Promise<void> {
+    const now = this.#env.clock.now();
+    const completed = (await this.list(pipeline)).filter((manifest) => manifest.status === "completed");
+    for (const manifest of completed.slice(KEEP_RUNS)) {
+      if (now - (manifest.endedAt ?? manifest.createdAt) < KEEP_MS) continue;
+      const holder = await readLock(this.#env, this.lockOf(pipeline, manifest.run));
+      if (holder !== undefined && this.#env.processes.isAlive(holder)) continue;
+      await this.#env.disk.remove(this.directoryOf(pipeline, manifest.run));
+    }
+  }
+}
+
+export type Resume = "auto" | "new" | { readonly run: string };
+
+/**
+ * The unfinished run to go on with, or undefined to begin a new one.
+ *
+ * Throws RunError MR_RUN_UNKNOWN for a run that is not there, MR_RUN_CONFLICT when the unfinished run has other
+ * params or stages that the pipeline lost.
+ */
+export function chooseRun(
+  runs: readonly RunManifest[],
+  wanted: { readonly shape: PipelineShape; readonly params: unknown; readonly resume: Resume },
+): RunManifest | undefined {
+  const { resume, shape, params } = wanted;
+  if (resume === "new") return undefined;
+  if (typeof resume === "object") {
+    const named = runs.find((manifest) => manifest.run === resume.run);
+    if (named === undefined) {
+      throw new RunError("MR_RUN_UNKNOWN", `pipeline ${shape.name}: there is no run ${JSON.stringify(resume.run)} here`);
+    }
+    checkStages(named, shape);
+    return named;
+  }
+  const unfinished = runs.filter((manifest) => manifest.status !== "completed");
+  const same = unfinished.find((manifest) => canonical(manifest.params) === canonical(params));
+  if (same !== undefined) {
+    checkStages(same, shape);
+    return same;
+  }
+  const [other] = unfinished;
+  if (other === undefined) return undefined;
+  throw new RunError(
+    "MR_RUN_CONFLICT",
+    `pipeline ${shape.name}: run ${other.run} is unfinished and has other params (${canonical(other.params)}); use --resume ${other.run} to go on with it, or --new to begin another`,
+  );
+}
+
+/** Items may wait in any stage of the old shape: each must still be there to work on them. */
+function checkStages(manifest: RunManifest, shape: PipelineShape): void {
+  const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
+  const lost = manifest.shape.nodes.filter((node) => {
+    const kind = kinds.get(node.name);
+    return node.kind === "source" ? kind !== undefined && kind !== "source" : kind === undefined || kind === "source";
+  });
+  if (lost.length === 0) return;
+  throw new RunError(
+    "MR_RUN_CONFLICT",
+    `pipeline ${shape.name}: run ${manifest.run} is unfinished and has stages that the pipeline lost (${lost.map((node) => node.name).join(", ")}); bring them back, or use --new`,
+  );
+}
+
+/** JSON with sorted keys: equal for equal values. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

@@ -1,4 +1,10 @@
 // Every instance loads this file before its stage's function: definitions only; what runs them is imported on demand.
+import type { Pipeline } from "./definition/pipeline.ts";
+import type { Handle, RunOptions } from "./definition/run-options.ts";
+import type { RunResult } from "./definition/run-result.ts";
+import type { DEFINITION, Definition } from "./definition/shape.ts";
+import { RunError } from "./errors.ts";
+
 export type { Context, DrainReason, ItemInfo, SetupContext } from "./definition/context.ts";
 export type { Duration } from "./definition/duration.ts";
 export type { Logger } from "./definition/logger.ts";
@@ -15,6 +21,8 @@ export type {
 } from "./definition/node-options.ts";
 export { type Pipeline, pipeline } from "./definition/pipeline.ts";
 export type { NoParams, PipelineOptions } from "./definition/pipeline-options.ts";
+export type { Handle, RunOptions, RunStatus } from "./definition/run-options.ts";
+export type { Counts, RunResult } from "./definition/run-result.ts";
 export type { StandardSchema } from "./definition/shape.ts";
 export type { Size } from "./definition/size.ts";
 export type { ItemHandler, SourceHandler } from "./definition/work.ts";
@@ -34,3 +42,48 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
+
+/** Any pipeline, whatever its params. */
+interface Runs {
+  readonly name: string;
+  [DEFINITION](): Definition;
+}
+
+/** The params of a pipeline, as `run` takes them. */
+export type ParamsOf<P> = P extends Pipeline<infer Params extends object> ? Params : Record<string, unknown>;
+
+/** A pipeline, or the file: URL of a module that exports one (`#name` behind it names the export). */
+export type Runnable<P> = P | URL | string;
+
+/**
+ * Starts a run and gives a handle to it.
+ *
+ * A pipeline that knows its module (`module: import.meta.url`), and a module by its URL, run with each stage in
+ * processes of its own; a pipeline without a module runs inside this process, over memory streams.
+ *
+ * Rejects with a MillraceError: MR_RUN_IN_INSTANCE inside an instance, MR_BAD_PARAMS, and what else keeps a run
+ * from starting.
+ */
+export async function start<P extends Runs = Runs>(
+  what: Runnable<P>,
+  options: RunOptions<ParamsOf<P>> = {},
+): Promise<Handle> {
+  const role = (globalThis as Record<symbol, unknown>)[Symbol.for("millrace.role")];
+  if (role !== undefined) {
+    throw new RunError(
+      "MR_RUN_IN_INSTANCE",
+      "run: it was called while its module was being imported by millrace itself; call it in another file, or start the module with `millrace run`",
+    );
+  }
+  const { startRun } = await import("./run/run.ts");
+  return await startRun(what, options as RunOptions);
+}
+
+/** Runs a pipeline to its end; see {@link start}. Dead letters do not reject; a failed run resolves to status `failed`. */
+export async function run<P extends Runs = Runs>(
+  what: Runnable<P>,
+  options: RunOptions<ParamsOf<P>> = {},
+): Promise<RunResult> {
+  const handle = await start(what, options);
+  return await handle.done;
+}

@@ -30,7 +30,7 @@ export interface InstanceSlotOptions {
  */
 export class InstanceSlot {
   readonly #options: InstanceSlotOptions;
-  #process: InstanceProcess | undefined;
+  #current: InstanceProcess | undefined;
   #waitMs = 0;
   #waiting: Timer | undefined;
   #startedAt = 0;
@@ -56,12 +56,12 @@ export class InstanceSlot {
     return this.#options.start.role;
   }
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#current?.pid;
   }
   get state(): "starting" | "running" | "draining" | "exited" {
     if (this.#isOver) return "exited";
     if (this.#drain !== undefined) return "draining";
-    return this.#process?.isRunning === true ? "running" : "starting";
+    return this.#current?.isRunning === true ? "running" : "starting";
   }
 
   async launch(): Promise<void> {
@@ -76,7 +76,7 @@ export class InstanceSlot {
         onEnd: (end) => void this.#onEnd(process, end),
       },
     );
-    this.#process = process;
+    this.#current = process;
     this.#startedAt = env.clock.mono();
     if (this.#drain !== undefined) process.drain(this.#drain.reason, this.#drain.graceMs);
     await process.spawn();
@@ -85,7 +85,7 @@ export class InstanceSlot {
   async #onEnd(process: InstanceProcess, end: InstanceEnd): Promise<void> {
     const { env } = this.#options;
     this.lastError = end.error ?? this.lastError;
-    this.#process = undefined;
+    this.#current = undefined;
     await this.#options.onEnd(process.start, end);
     const isWanted = end.cause !== "drained" && end.cause !== "source-done" && end.cause !== "killed";
     if (this.#isOver || !isWanted || (this.#drain !== undefined && ++this.#drainDeaths > MAX_DRAIN_DEATHS)) {
@@ -128,7 +128,7 @@ export class InstanceSlot {
   drain(reason: DrainReason, graceMs: number): void {
     if (this.#drain !== undefined) return;
     this.#drain = { reason, graceMs };
-    if (this.#process !== undefined) this.#process.drain(reason, graceMs);
+    if (this.#current !== undefined) this.#current.drain(reason, graceMs);
     else if (this.#waiting !== undefined) {
       // Between two processes: one is started at once, so that a teardown that is owed takes place.
       this.#waiting.cancel();
@@ -141,12 +141,12 @@ export class InstanceSlot {
   kill(): void {
     this.#waiting?.cancel();
     this.#waiting = undefined;
-    if (this.#process === undefined) this.#over(NOTHING);
-    else this.#process.kill();
+    if (this.#current === undefined) this.#over(NOTHING);
+    else this.#current.kill();
   }
 
   check(): void {
-    this.#process?.check();
+    this.#current?.check();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
 import { LocalRun } from "../run/local-run.ts";
+import { streamsOf } from "../run/streams-url.ts";
 import { EXIT } from "./exit-code.ts";
 import { ProgressLines } from "./progress-lines.ts";
 import { summaryOf } from "./summary.ts";
@@ -145,13 +146,4 @@ function instancesOf(given: readonly string[]): Map<string, number> {
     instances.set(match[1] as string, count);
   }
   return instances;
-}
-
-function streamsOf(url: string): "file" | "memory" {
-  if (url === "file:" || url === "file") return "file";
-  if (url === "memory:" || url === "memory") return "memory";
-  if (/^(nats|amqps?|rediss?):/.test(url)) {
-    throw new UsageError("MR_NOT_SUPPORTED", `--streams ${url}: this engine is not in this version yet; there are file: and memory:`);
-  }
-  throw new UsageError("MR_USAGE", `--streams ${JSON.stringify(url)}: there are file: and memory:`);
 }

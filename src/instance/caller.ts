@@ -28,12 +28,13 @@ export interface CallerParts {
   isCurrent(epoch: number): boolean;
   /** An asynchronous call has ended: there is room for another, and something to send. */
   onEnd(): void;
-  /** A call outlived its grace: only the end of the process ends it. */
-  onStuck(ref: ItemRef): void;
+  /** A call outlived its grace: only the end of the process ends it, or it is abandoned. */
+  onStuck(ref: ItemRef): "wait" | "abandon";
 }
 
 interface Call extends TimedCall {
   readonly refs: readonly ItemRef[];
+  readonly items: readonly unknown[];
   readonly context: CallContext;
 }
 
@@ -61,7 +62,9 @@ export class Caller {
     const { timeoutMs, graceMs } = parts.node.settings;
     this.#deadlines = new Deadlines(parts.env, timeoutMs, graceMs, {
       onTimeout: (call) => call.context.abort(timeoutError(parts.node, "aborted")),
-      onStuck: (call) => parts.onStuck(call.refs[0] as ItemRef),
+      onStuck: (call) => {
+        if (parts.onStuck(call.refs[0] as ItemRef) === "abandon") this.#endLate(call);
+      },
     });
   }
 
@@ -115,7 +118,7 @@ export class Caller {
     }
     if (isThenable(value)) {
       watch[WATCH.state] = WATCH_STATE.outside;
-      void this.#await({ refs, context, startedAt, isSettled: false, timedOut: false }, items, value);
+      void this.#await({ refs, items, context, startedAt, isSettled: false, timedOut: false }, items, value);
       return;
     }
     const { timeoutMs } = this.#parts.node.settings;
@@ -129,7 +132,7 @@ export class Caller {
     const returned = this.#finish(refs, items, context, value);
     watch[WATCH.state] = WATCH_STATE.outside;
     if (returned !== undefined) {
-      const call: Call = { refs, context, startedAt, isSettled: false, timedOut: false };
+      const call: Call = { refs, items, context, startedAt, isSettled: false, timedOut: false };
       void this.#await(call, items, this.#drive(refs, items, context, returned));
       return;
     }
@@ -151,17 +154,26 @@ export class Caller {
       } catch (error) {
         if (!call.timedOut) this.#failAll(call.refs, items, call.context, error);
       }
-      if (call.timedOut) {
-        for (const [i, ref] of call.refs.entries()) {
-          this.#fail(ref, items[i], timeoutError(this.#parts.node, "it settled too late"), "timeout");
-        }
-      }
     } finally {
-      call.isSettled = true;
-      this.active--;
       credit.took(env.clock.mono() - call.startedAt, items.length);
-      this.#parts.onEnd();
+      if (call.timedOut) this.#endLate(call);
+      else this.#end(call);
     }
+  }
+
+  #end(call: Call): void {
+    call.isSettled = true;
+    this.active--;
+    this.#parts.onEnd();
+  }
+
+  /** Its time was up: whatever it gave back, its items have failed. */
+  #endLate(call: Call): void {
+    if (call.isSettled) return;
+    for (const [i, ref] of call.refs.entries()) {
+      this.#fail(ref, call.items[i], timeoutError(this.#parts.node, "it settled too late"), "timeout");
+    }
+    this.#end(call);
   }
 
   /** Deals with a settled value; gives the elements back when they come asynchronously. */

@@ -23,6 +23,8 @@ export interface InstanceOptions {
   readonly bundle: string;
   readonly secret: string;
   readonly watch: Float64Array;
+  /** In somebody else's process a call that never settles is given up instead of ended. */
+  readonly abandonsStuckCalls?: boolean;
   connect(): Promise<Socket>;
   report(message: FromInstance): void;
 }
@@ -98,7 +100,10 @@ export class Instance {
       settings: { pipeline: this.#scope.pipeline, run: this.#scope.run, bundle: this.#options.bundle },
       watch,
       connect: (handlers, lost) => this.#connect(handlers, lost),
-      onStuck: (frame, place) => report({ kind: "stuck", frame, place }),
+      onStuck: (frame, place) => {
+        report({ kind: "stuck", frame, place });
+        return this.#options.abandonsStuckCalls === true ? "abandon" : "wait";
+      },
       onError,
     });
     await this.#stage.start();
@@ -138,6 +143,13 @@ export class Instance {
     return this.#drained;
   }
 
+  /** Resolves when a drain, whenever it is asked for, is over. */
+  whenDrained(): Promise<void> {
+    return this.#drained ?? new Promise((resolve) => this.#onDrained.push(resolve));
+  }
+
+  readonly #onDrained: (() => void)[] = [];
+
   async #drain(reason: DrainReason): Promise<void> {
     this.#scope.drainReason = reason;
     for (const listener of this.#scope.drainListeners) {
@@ -149,6 +161,7 @@ export class Instance {
     }
     await this.#source?.stop(reason);
     await this.#stage?.drain(reason);
+    for (const listener of this.#onDrained.splice(0)) listener();
   }
 
   /** The drain's grace is over: calls that go on are aborted. */

@@ -35,7 +35,8 @@ export interface StageLoopOptions {
   readonly settings: FailureSettings;
   readonly watch: Float64Array;
   connect(handlers: ConnectionHandlers, lost: number): Promise<StreamConnection>;
-  onStuck(frame: number, place: number): void;
+  /** A call outlived its grace; `abandon` when nobody will end the process for it. */
+  onStuck(frame: number, place: number): "wait" | "abandon";
   onError(error: Error): void;
 }
 

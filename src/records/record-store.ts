@@ -15,6 +15,7 @@ export interface RecordPage {
  * in the order of their code units.
  */
 export interface RecordStore {
+  /** Throws CorruptionError MR_LOG_CORRUPT, once, when the stored value is damaged: it is set aside then. */
   get(key: string): Promise<Buffer | undefined>;
   put(key: string, value: Uint8Array): Promise<void>;
   delete(key: string): Promise<void>;
@@ -32,4 +33,6 @@ export const recordKeys = {
   deadLetter: (stage: string, id: string): string => `dead/${stage}/${id}`,
   sourceState: (source: string): string => `source/${source}`,
   quarantine: (stage: string, frame: number): string => `quarantine/${stage}/${frame}`,
+  /** Where a record goes whose stored value is damaged. */
+  damaged: (key: string): string => `damaged/${key}`,
 };

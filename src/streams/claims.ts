@@ -32,13 +32,15 @@ export class Claims {
   }
 
   started(consumer: Consumer, frame: number, from: number, to: number): void {
-    if (!consumer.claims.has(frame)) return;
+    const claims = consumer.claims.get(frame);
+    if (claims === undefined) return;
     let started = consumer.started.get(frame);
     if (started === undefined) {
       started = new RangeSet();
       consumer.started.set(frame, started);
     }
-    started.add(from, to);
+    // n.b. only what it holds: what an instance says of others must not make suspects of them.
+    for (const [low, high] of claims.ranges()) started.add(Math.max(from, low), Math.min(to, high));
   }
 
   closed(stage: string, consumer: Consumer): void {

@@ -119,6 +119,10 @@ export class StreamConnection {
   ): Promise<ControlRequests[Verb]["answer"]> {
     const id = this.#nextRequest++;
     return new Promise((resolve, reject) => {
+      if (this.#closed()) {
+        reject(new StreamError("MR_STREAM_CLOSED", "streams process: the connection to it was closed"));
+        return;
+      }
       this.#requests.set(id, { resolve: resolve as (answer: unknown) => void, reject });
       this.send(MESSAGE.request, { id, verb, ask });
     });

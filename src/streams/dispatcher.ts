@@ -6,6 +6,10 @@ import type { DeliveredRange } from "./protocol.ts";
 /** Deaths after which an item is not given to user code again. */
 export const KILLS_TO_DEAD_LETTER = 2;
 
+/** A message to a consumer is closed at either: a wide credit of large items is more than one message may hold. */
+const MESSAGE_BYTES = 4 * 1024 * 1024;
+const MESSAGE_RANGES = 4_096;
+
 /** Where delivered ranges go: the connection of an instance. */
 export interface Consumer {
   readonly instance: string;
@@ -146,8 +150,9 @@ export class Dispatcher {
   }
 
   #give(consumer: Consumer, items: number): void {
-    const ranges: DeliveredRange[] = [];
-    const frames: Buffer[] = [];
+    let ranges: DeliveredRange[] = [];
+    let frames: Buffer[] = [];
+    let bytes = 0;
     let left = items;
     while (left > 0) {
       const slice = this.#shelf[0];
@@ -158,6 +163,12 @@ export class Dispatcher {
       this.#shelfItems -= to - slice.from;
       if (to === slice.to) this.#shelf.shift();
       else slice.from = to;
+      bytes += (frames.at(-1) as Buffer).length;
+      if (bytes < MESSAGE_BYTES && ranges.length < MESSAGE_RANGES) continue;
+      consumer.deliver(ranges, frames);
+      ranges = [];
+      frames = [];
+      bytes = 0;
     }
     if (ranges.length > 0) consumer.deliver(ranges, frames);
   }
@@ -198,9 +209,14 @@ export class Dispatcher {
     frames.push(held.frame.slice(from, to));
   }
 
-  /** True when the consumer holds all of it. */
+  /** True when the consumer holds all of it, and none of it twice. */
   holds(consumer: Consumer, settlements: readonly Settlement[]): boolean {
-    return settlements.every(({ frame, from, to }) => consumer.claims.get(frame)?.covers(from, to) === true);
+    const seen = new Map<number, RangeSet>();
+    return settlements.every(({ frame, from, to }) => {
+      let ranges = seen.get(frame);
+      if (ranges === undefined) seen.set(frame, (ranges = new RangeSet()));
+      return ranges.add(from, to) === to - from && consumer.claims.get(frame)?.covers(from, to) === true;
+    });
   }
 
   /** Takes claims away from a consumer whose settlement of them is on its way to the engine. */

@@ -1,12 +1,13 @@
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, MillraceError, ProtocolError, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { encodeMessage, type Message, MessageReader } from "../wire/message.ts";
+import { encodeMessage, MAX_MESSAGE_BYTES, type Message, MessageReader } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
-import { type CountDelta, OUTCOMES, type Settlement, type StreamEngine, type Transaction } from "./contract.ts";
+import type { Settlement, StreamEngine, Transaction } from "./contract.ts";
 import { answerControl } from "./control.ts";
 import { type Consumer, Dispatcher } from "./dispatcher.ts";
 import {
+  type ConnectionRole,
   type CreditHead,
   type HelloHead,
   MESSAGE,
@@ -19,6 +20,7 @@ import {
   type Verdict,
   type WelcomeHead,
 } from "./protocol.ts";
+import { readTransaction } from "./read-transaction.ts";
 
 export interface StreamServerOptions {
   readonly boot: string;
@@ -31,7 +33,15 @@ interface Connection {
   hello: HelloHead | undefined;
   consumer: Consumer | undefined;
   isOpen: boolean;
+  /** Nothing that still comes from it is looked at. */
+  isRefused: boolean;
 }
+
+const ROLES: readonly ConnectionRole[] = ["worker", "suspect", "source", "control"];
+/** A peer that was refused has this long to read why. */
+const REFUSED_LINGER_MS = 1_000;
+/** Before its hello a peer is a stranger, and gets no memory to speak of. */
+const MAX_HELLO_BYTES = 64 * 1024;
 
 /**
  * The broker that instances see, whatever engine is behind it. Owns the connections; a `Dispatcher` a stream
@@ -73,24 +83,40 @@ export class StreamServer {
 
   /** Takes a new connection. */
   accept(socket: Socket): void {
-    const connection: Connection = { socket, hello: undefined, consumer: undefined, isOpen: true };
+    const connection: Connection = { socket, hello: undefined, consumer: undefined, isOpen: true, isRefused: false };
     this.#connections.add(connection);
-    const reader = new MessageReader((message) => this.#onMessage(connection, message));
+    const reader = new MessageReader(
+      (message) => {
+        if (connection.isRefused) return;
+        this.#onMessage(connection, message);
+        if (connection.hello !== undefined) reader.maxBytes = MAX_MESSAGE_BYTES;
+      },
+      MAX_HELLO_BYTES,
+    );
     socket.handle({
       onData: (chunk) => {
+        if (connection.isRefused) return;
         try {
           reader.push(chunk);
         } catch (error) {
           // A peer that breaks the protocol cannot be followed any further; nothing it sent is half done.
-          this.#refuse(connection, 0, error);
-          socket.end();
+          this.#dismiss(connection, error);
         }
       },
       onClose: () => this.#onClose(connection),
     });
   }
 
+  /** Says why, then closes; what it held is for the verdict on its instance. */
+  #dismiss(connection: Connection, error: unknown): void {
+    connection.isRefused = true;
+    this.#refuse(connection, 0, error);
+    connection.socket.end();
+    this.#env.timers.after(REFUSED_LINGER_MS, () => connection.socket.destroy(), { background: true });
+  }
+
   #onClose(connection: Connection): void {
+    if (!connection.isOpen) return;
     connection.isOpen = false;
     this.#connections.delete(connection);
     const { hello, consumer } = connection;
@@ -104,6 +130,9 @@ export class StreamServer {
 
   #onMessage(connection: Connection, message: Message): void {
     const { hello } = connection;
+    if (typeof message.head !== "object" || message.head === null) {
+      throw new CorruptionError("MR_PROTOCOL", "stream connection: a message without a head");
+    }
     if (message.type === MESSAGE.hello) {
       this.#onHello(connection, message.head as HelloHead);
       return;
@@ -111,8 +140,12 @@ export class StreamServer {
     if (hello === undefined) throw new CorruptionError("MR_PROTOCOL", "stream connection: it did not say hello first");
     switch (message.type) {
       case MESSAGE.credit: {
+        const { items } = message.head as CreditHead;
+        if (!Number.isSafeInteger(items) || items < 0) {
+          throw new CorruptionError("MR_PROTOCOL", `stream connection: a credit of ${items} items`);
+        }
         if (connection.consumer === undefined) return;
-        connection.consumer.credit += (message.head as CreditHead).items;
+        connection.consumer.credit += items;
         this.dispatchers.get(hello.stage)?.dispatch();
         return;
       }
@@ -140,8 +173,14 @@ export class StreamServer {
     if (hello.secret !== this.options.secret) {
       throw new ProtocolError("MR_PROTOCOL", "stream connection: its secret is not this run's");
     }
-    connection.hello = hello;
+    if (connection.hello !== undefined) {
+      throw new ProtocolError("MR_PROTOCOL", "stream connection: it said hello twice");
+    }
+    if (!ROLES.includes(hello.role)) {
+      throw new ProtocolError("MR_PROTOCOL", `stream connection: no role is called ${JSON.stringify(hello.role)}`);
+    }
     if (hello.role === "control") {
+      connection.hello = hello;
       this.#send(connection, encodeMessage(MESSAGE.welcome, { boot: this.options.boot } satisfies WelcomeHead));
       return;
     }
@@ -153,7 +192,15 @@ export class StreamServer {
     if (dispatcher === undefined) {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
     }
-    // The same instance, back after its connection broke: it has let go of what it held.
+    connection.hello = hello;
+    // The same instance, back after its connection broke: it has let go of what it held, also when the end of
+    // the old connection has not been seen yet.
+    for (const other of this.#connections) {
+      if (other === connection || other.hello?.instance !== hello.instance || other.hello.stage !== hello.stage) continue;
+      other.isRefused = true;
+      this.#onClose(other);
+      other.socket.destroy();
+    }
     this.#claims.returned(hello.instance);
     const consumer: Consumer = {
       instance: hello.instance,
@@ -184,16 +231,26 @@ export class StreamServer {
   async #welcomeSource(connection: Connection, hello: HelloHead): Promise<void> {
     const rival = this.#sources.get(hello.stage);
     if (rival !== undefined && rival !== connection && rival.hello?.instance !== hello.instance) {
-      this.#refuse(
+      this.#dismiss(
         connection,
-        0,
         new StreamError("MR_CLAIM_LOST", `source ${hello.stage}: another instance of it is connected`),
       );
-      connection.socket.end();
       return;
     }
+    connection.hello = hello;
+    if (rival !== undefined) {
+      rival.isRefused = true;
+      this.#onClose(rival);
+      rival.socket.destroy();
+    }
     this.#sources.set(hello.stage, connection);
-    const sourceState = await this.engine.records.get(recordKeys.sourceState(hello.stage));
+    let sourceState: Buffer | undefined;
+    try {
+      sourceState = await this.engine.records.get(recordKeys.sourceState(hello.stage));
+    } catch (error) {
+      this.#dismiss(connection, error);
+      return;
+    }
     this.#send(
       connection,
       encodeMessage(MESSAGE.welcome, {
@@ -206,6 +263,9 @@ export class StreamServer {
   #onStarted(connection: Connection, head: StartedHead): void {
     const consumer = connection.consumer;
     if (consumer === undefined) return;
+    if (!Array.isArray(head.ranges) || !head.ranges.every(Number.isSafeInteger)) {
+      throw new CorruptionError("MR_PROTOCOL", "stream connection: ranges that are none");
+    }
     for (let i = 0; i + 2 < head.ranges.length; i += 3) {
       const frame = head.ranges[i] as number;
       this.#claims.started(consumer, frame, head.ranges[i + 1] as number, head.ranges[i + 2] as number);
@@ -219,7 +279,7 @@ export class StreamServer {
     let transaction: Transaction;
     try {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
-      transaction = this.#transactionOf(hello, head, blobs);
+      transaction = readTransaction(hello.stage, head, blobs, (stream) => this.dispatchers.has(stream));
       settlements = transaction.settlements;
       const { consumer } = connection;
       if (settlements.length > 0) {
@@ -250,24 +310,6 @@ export class StreamServer {
       dispatcher?.dispatch();
       this.#checkEmpty(hello.stage);
     }
-  }
-
-  #transactionOf(hello: HelloHead, head: TransactHead, blobs: readonly Buffer[]): Transaction {
-    const settlements = head.settle.map(([frame, from, to, outcome]) => {
-      if (!OUTCOMES.includes(outcome)) throw new CorruptionError("MR_PROTOCOL", `settlement: no outcome ${outcome}`);
-      return { stream: hello.stage, frame, from, to, outcome };
-    });
-    let blob = 0;
-    const appends = head.append.map(([stream, count, delayMs, isNew]) => {
-      if (!this.dispatchers.has(stream)) {
-        throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
-      }
-      const frame = blobs[blob++];
-      if (frame === undefined) throw new CorruptionError("MR_PROTOCOL", "transaction: a frame is missing");
-      return { stream, frame, count, delayMs, isNew };
-    });
-    const records = head.records.map(([key, hasValue]) => ({ key, value: hasValue ? blobs[blob++] : undefined }));
-    return { settlements, appends, records, marks: [], counts: head.counts as readonly CountDelta[] };
   }
 
   async #commit(transaction: Transaction): Promise<void> {

@@ -54,7 +54,8 @@ export interface Message {
 /** Puts messages together from the chunks of a byte stream. */
 export class MessageReader {
   readonly #onMessage: (message: Message) => void;
-  readonly #maxBytes: number;
+  /** Longest message that is taken; may be raised when it is known who speaks. */
+  maxBytes: number;
   #chunks: Buffer[] = [];
   #buffered = 0;
   /** Bytes that must be there before another look is worth it. */
@@ -63,7 +64,7 @@ export class MessageReader {
 
   constructor(onMessage: (message: Message) => void, maxBytes = MAX_MESSAGE_BYTES) {
     this.#onMessage = onMessage;
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /**
@@ -93,7 +94,7 @@ export class MessageReader {
         break;
       }
       const length = bytes.readUInt32LE(0) + 4;
-      if (length < FIXED_BYTES || length > this.#maxBytes) {
+      if (length < FIXED_BYTES || length > this.maxBytes) {
         throw new CorruptionError("MR_PROTOCOL", `message: a length of ${length} bytes is not possible`);
       }
       if (bytes.length < length) {

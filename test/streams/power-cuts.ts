@@ -25,6 +25,8 @@ export interface Outing {
   readonly confirmed: number;
   readonly segmentsSeen: number;
   readonly cuts: number;
+  /** Segments that were emptied by moving what lived in them. */
+  readonly moves: number;
   readonly refusedFull: number;
 }
 
@@ -40,11 +42,25 @@ export async function settle(): Promise<void> {
   for (let i = 0; i < 40; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-export async function openOn(disk: FakeDisk, sync: boolean, segmentBytes: number): Promise<Open> {
+export async function openOn(
+  disk: FakeDisk,
+  sync: boolean,
+  segmentBytes: number,
+  onMove?: () => void,
+): Promise<Open> {
   const env = fakeEnv(disk);
   const { engine, damage } = await EmbeddedEngine.open(
     env,
-    (snapshot) => new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes }),
+    (snapshot) => {
+      const log = new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes });
+      const toEmpty = log.segmentToEmpty.bind(log);
+      log.segmentToEmpty = () => {
+        const segment = toEmpty();
+        if (segment !== undefined) onMove?.();
+        return segment;
+      };
+      return log;
+    },
     sync ? "power-loss" : "process-death",
   );
   const deliveries: Delivery[] = [];
@@ -68,6 +84,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
   let named = 0;
   let confirmedInAll = 0;
   let cuts = 0;
+  let moves = 0;
   let refusedFull = 0;
   let segmentsSeen = 0;
   /** States that the log may be in after a cut: what is confirmed, and each transaction more in order. */
@@ -77,6 +94,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     confirmed: confirmedInAll,
     segmentsSeen,
     cuts,
+    moves,
     refusedFull,
   });
 
@@ -87,7 +105,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     for (let attempt = 0; open === undefined; attempt++) {
       if (attempt < 2 && !isLast && chance() < 0.3) disk.cutAfter = 1 + int(12);
       try {
-        open = await openOn(disk, trouble.sync, segmentBytes);
+        open = await openOn(disk, trouble.sync, segmentBytes, () => moves++);
         if (disk.isOff) throw new Error("the power went as it was open");
         disk.cutAfter = Number.POSITIVE_INFINITY;
       } catch (error) {
@@ -121,7 +139,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     }
 
     // --- work until the power goes
-    disk.cutAfter = 5 + int(120);
+    disk.cutAfter = 5 + int(chance() < 0.3 ? 700 : 120);
     const numberToName = new Map<string, string>();
     const nameOf = (stream: string, frame: number): string => numberToName.get(`${stream}/${frame}`) ?? "unknown";
     let learned = 0;
@@ -135,7 +153,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     /** Transactions given and not answered, oldest first. */
     const unanswered: { transaction: Transaction }[] = [];
     let isSick = false;
-    const rounds = 40;
+    const rounds = 150;
     for (let round = 0; round < rounds && !disk.isOff && !isSick; round++) {
       if (trouble.fillsUp) disk.capacity = chance() < 0.25 ? disk.usedBytes + int(400) : Number.POSITIVE_INFINITY;
       const group: Promise<void>[] = [];
@@ -212,7 +230,7 @@ function randomTransaction(
     appends.push({ stream: STREAMS[int(3)] as string, frame: frameOf(texts), count: size, delayMs, isNew });
   };
   for (let i = int(3); i > 0; i--) append(true, 1 + int(6));
-  for (let i = int(5); i > 0 && deliveries.length > 0; i--) {
+  for (let i = int(10); i > 0 && deliveries.length > 0; i--) {
     const { stream, frame } = deliveries[int(deliveries.length)] as Delivery;
     const known = model.frames.get(stream)?.get(nameOf(stream, frame));
     if (known === undefined || taken.has(`${stream}/${frame}`)) continue;
@@ -220,7 +238,7 @@ function randomTransaction(
     const open = known.texts.flatMap((_, place) => (known.done.has(place) ? [] : [place]));
     const from = open[int(open.length)] as number;
     let to = from + 1;
-    while (to < known.texts.length && !known.done.has(to) && chance() < 0.7) to++;
+    while (to < known.texts.length && !known.done.has(to) && chance() < 0.85) to++;
     if (chance() < 0.15) {
       marks.push({ stream, frame, place: from, mark: { kills: int(3), last: "signal SIGABRT", at: int(1_000) } });
       continue;
@@ -249,6 +267,6 @@ function difference(candidates: readonly LedgerModel[], now: string): string {
     const at = expected.findIndex((line, i) => line !== found[i]);
     if (at > best.at) best = { at, expected };
   }
-  const around = (lines: readonly string[]): string => lines.slice(Math.max(0, best.at - 4), best.at + Number(process.env.LINES ?? 6)).join("\n");
+  const around = (lines: readonly string[]): string => lines.slice(Math.max(0, best.at - 4), best.at + 6).join("\n");
   return `line ${best.at}:\nexpected ${around(best.expected)}\nfound ${around(found)}`;
 }

@@ -93,6 +93,7 @@ export class EmbeddedEngine implements StreamEngine {
       else engine.#ledger.apply(head as EntryHead, blobs);
     });
     engine.#replaying = false;
+    if (damage.some((place) => place.kind === "damaged")) engine.#ledger.accountForDamage();
     for (const { name, index, delayed } of engine.#ledger.streams.values()) {
       if (delayed === 0) continue;
       for (const frame of index.frames()) if (index.delayOf(frame) > 0) engine.#delay(name, frame, index.delayOf(frame));
@@ -221,8 +222,10 @@ export class EmbeddedEngine implements StreamEngine {
     }
     for (const [key, location] of this.#ledger.records) {
       if (location.segment !== segment) continue;
-      const head: EntryHead = { r: [[key, 1]], v: 1 };
-      entries.push({ head, blobs: [await this.#log.read(location)] });
+      const value = await this.#log.read(location).catch(() => undefined);
+      // One that is damaged is for its next reader to set aside; it must not keep the others here.
+      if (value === undefined) void this.records.get(key).catch(() => undefined);
+      else entries.push({ head: { r: [[key, 1]], v: 1 } satisfies EntryHead, blobs: [value] });
     }
     const locations = await this.#log.append(entries);
     for (const [i, entry] of entries.entries()) {

@@ -89,6 +89,24 @@ export class Ledger {
     }
   }
 
+  /**
+   * After a log with damaged places was replayed: items whose frame was lost count as quarantined, items whose
+   * settlement was lost as placed once more. What is accepted is then settled or unsettled again, nothing else.
+   */
+  accountForDamage(): void {
+    for (const [name, { unsettled }] of this.streams) {
+      const counters = this.counters.get(name);
+      let settled = 0;
+      for (const outcome of OUTCOMES) if (outcome !== "retried") settled += counters?.get(outcome) ?? 0;
+      const missing = (counters?.get("accepted") ?? 0) - settled - unsettled;
+      if (missing > 0) this.count(name, "quarantined", missing);
+      if (missing < 0) {
+        this.count(name, "accepted", -missing);
+        this.count(name, "repeated:log-damaged", -missing);
+      }
+    }
+  }
+
   /** Applies one entry, settlements first: an entry may settle a frame's items and put them back as another frame. */
   apply(head: EntryHead, blobs: readonly Location[]): void {
     let blob = 0;

@@ -29,6 +29,7 @@ export interface EncodedRecord {
   readonly length: number;
   /** Offset of each blob from the record's start. */
   readonly blobOffsets: readonly number[];
+  readonly blobCrcs: readonly number[];
 }
 
 export function encodeRecord(entry: LogEntry, lsn: number, group: number): EncodedRecord {
@@ -38,9 +39,12 @@ export function encodeRecord(entry: LogEntry, lsn: number, group: number): Encod
   let at = RECORD_FIXED_BYTES + head.length;
   let length = lead.length;
   const blobOffsets: number[] = [];
+  const blobCrcs: number[] = [];
   for (const blob of entry.blobs) {
     lead.writeUInt32LE(blob.byteLength, at);
-    lead.writeUInt32LE(crc32(blob), at + 4);
+    const crc = crc32(blob);
+    lead.writeUInt32LE(crc, at + 4);
+    blobCrcs.push(crc);
     at += 8;
     blobOffsets.push(length);
     length += blob.byteLength;
@@ -52,7 +56,7 @@ export function encodeRecord(entry: LogEntry, lsn: number, group: number): Encod
   lead.writeUInt32LE(entry.blobs.length, 28);
   lead.writeUInt32LE(head.length, 32);
   lead.writeUInt32LE(crc32(lead.subarray(12)), 8);
-  return { buffers: [lead, ...entry.blobs], length, blobOffsets };
+  return { buffers: [lead, ...entry.blobs], length, blobOffsets, blobCrcs };
 }
 
 export interface RecordView {

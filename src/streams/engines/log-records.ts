@@ -1,4 +1,5 @@
-import type { RecordPage, RecordStore, RecordWrite } from "../../records/record-store.ts";
+import type { MillraceError } from "../../errors.ts";
+import { type RecordPage, type RecordStore, type RecordWrite, recordKeys } from "../../records/record-store.ts";
 import type { Location } from "./log.ts";
 
 /** Records that live in the log: the ledger knows where, this reads and writes them. */
@@ -20,8 +21,27 @@ export class LogRecords implements RecordStore {
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    const location = this.#index.get(key);
-    return location === undefined ? undefined : await this.#read(location);
+    for (;;) {
+      const location = this.#index.get(key);
+      if (location === undefined) return undefined;
+      try {
+        return await this.#read(location);
+      } catch (error) {
+        // n.b. moved meanwhile: its segment may have gone under the reader.
+        if (this.#index.get(key) !== location) continue;
+        if ((error as MillraceError).code === "MR_LOG_CORRUPT") await this.#setAside(key, location);
+        throw error;
+      }
+    }
+  }
+
+  /** A damaged value must not stand in the way of the others: it goes to quarantine, as far as it can be read. */
+  async #setAside(key: string, { segment, offset, length }: Location): Promise<void> {
+    const raw = await this.#read({ segment, offset, length }).catch(() => Buffer.alloc(0));
+    await this.#write([
+      { key: recordKeys.damaged(key), value: raw },
+      { key, value: undefined },
+    ]);
   }
 
   put(key: string, value: Uint8Array): Promise<void> {
@@ -39,7 +59,10 @@ export class LogRecords implements RecordStore {
     const page = keys.slice(0, limit);
     const entries: { key: string; value: Buffer }[] = [];
     for (const key of page) {
-      const value = await this.get(key);
+      const value = await this.get(key).catch((error: unknown) => {
+        if ((error as MillraceError).code === "MR_LOG_CORRUPT") return undefined;
+        throw error;
+      });
       if (value !== undefined) entries.push({ key, value });
     }
     return { entries, cursor: keys.length > page.length ? page.at(-1) : undefined };

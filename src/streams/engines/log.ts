@@ -3,6 +3,8 @@ export interface Location {
   readonly segment: number;
   readonly offset: number;
   readonly length: number;
+  /** CRC-32 of the blob, where it is known; `read` compares it. Frames carry one of their own. */
+  readonly crc?: number;
 }
 
 /** One entry: a head that says what happened, and the blobs it speaks of. */
@@ -31,6 +33,7 @@ export interface Log {
   open(replay: Replay): Promise<readonly LogDamage[]>;
   /** Resolves when all entries are durable, with the locations of each entry's blobs. Rejects having kept none. */
   append(entries: readonly LogEntry[]): Promise<readonly (readonly Location[])[]>;
+  /** Throws CorruptionError MR_LOG_CORRUPT when the blob is not what was written, as far as can be told. */
   read(location: Location): Promise<Buffer>;
   /** A blob came to life or is replayed as alive: its segment must be kept. */
   retain(location: Location): void;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import type { DiskFile, Env } from "../../env/env.ts";
 import { CorruptionError, DataDirectoryError } from "../../errors.ts";
 import type { Location, Log, LogDamage, LogEntry, Replay } from "./log.ts";
@@ -82,7 +83,12 @@ export class SegmentLog implements Log {
         this.#lsn = Math.max(this.#lsn, record.lsn + 1);
         replay(
           record.head,
-          record.blobs.map((blob) => ({ segment: segment.number, offset: blob.offset, length: blob.length })),
+          record.blobs.map((blob) => ({
+            segment: segment.number,
+            offset: blob.offset,
+            length: blob.length,
+            crc: blob.crc,
+          })),
         );
       }
       for (const hole of scan.holes) damage.push({ file: path, ...hole, kind: "damaged" });
@@ -125,6 +131,7 @@ export class SegmentLog implements Log {
           segment: segment.number,
           offset: at + offset,
           length: (entry.blobs[i] as Uint8Array).byteLength,
+          crc: record.blobCrcs[i] as number,
         })),
       );
       at += record.length;
@@ -202,6 +209,12 @@ export class SegmentLog implements Log {
       throw new CorruptionError(
         "MR_LOG_CORRUPT",
         `log segment ${location.segment}: ${location.length} bytes at ${location.offset} are not there any more`,
+      );
+    }
+    if (location.crc !== undefined && crc32(bytes) !== location.crc) {
+      throw new CorruptionError(
+        "MR_LOG_CORRUPT",
+        `log segment ${location.segment}: ${location.length} bytes at ${location.offset} are damaged`,
       );
     }
     return bytes;

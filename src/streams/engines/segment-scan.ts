@@ -44,16 +44,11 @@ export function scanSegment(segment: Buffer, isNewest: boolean): SegmentScan {
       : before === undefined
         ? 0
         : before.offset + before.length;
+  const oldHoles = holes.filter((hole) => hole.offset + hole.bytes <= groupOffset);
   const isWhole =
     firstOfGroup.lsn === firstOfGroup.group &&
-    at === segment.length &&
     group.every((record, i) => record.lsn === firstOfGroup.lsn + i && blobsAreWhole(segment, record));
-  const oldHoles = holes.filter((hole) => hole.offset + hole.bytes <= groupOffset);
-  if (isWhole) return { records, end: at, holes: oldHoles };
-  // What is behind the last readable record may be a later group that never got whole: then this one stands.
-  const tailOnly =
-    firstOfGroup.lsn === firstOfGroup.group &&
-    group.every((record, i) => record.lsn === firstOfGroup.lsn + i && blobsAreWhole(segment, record));
-  if (tailOnly) return { records, end: at, holes: oldHoles };
+  // What is behind a whole group is a later one that never got whole: this one stands, that one goes.
+  if (isWhole) return { records, end: last.offset + last.length, holes: oldHoles };
   return { records: records.slice(0, groupStart), end: groupOffset, holes: oldHoles };
 }

@@ -1,0 +1,118 @@
+import { fileURLToPath } from "node:url";
+import { definitionOf } from "../definition/definition-of.ts";
+import type { RunResult } from "../definition/run-result.ts";
+import type { Handle, RunOptions, RunStatus } from "../definition/run-options.ts";
+import { nodeEnv } from "../env/node.ts";
+import { describeValue, UsageError } from "../errors.ts";
+import type { FromInstance } from "../instance/messages.ts";
+import { InProcessRun } from "./in-process-run.ts";
+import { LocalRun } from "./local-run.ts";
+import { countsOf } from "../coordinator/coordinator.ts";
+import { streamsOf } from "./streams-url.ts";
+import type { Resume } from "./run-store.ts";
+import { readVersion } from "./version.ts";
+
+/**
+ * Starts a run and gives a handle to it. A pipeline that knows its module, and a module by its URL, run in
+ * processes of their own; a pipeline without one runs inside this process over memory streams.
+ */
+export async function startRun(what: unknown, options: RunOptions): Promise<Handle> {
+  const definition = definitionOf(what);
+  const module = definition === undefined ? moduleOf(what) : definition.module;
+  const handle = module === undefined && definition !== undefined
+    ? await startInProcess(definition, options)
+    : await startLocal(module as string, options);
+  const { signal } = options;
+  if (signal !== undefined) {
+    const stop = (): void => void handle.stop();
+    if (signal.aborted) stop();
+    else {
+      signal.addEventListener("abort", stop, { once: true });
+      void handle.done.finally(() => signal.removeEventListener("abort", stop)).catch(() => undefined);
+    }
+  }
+  return handle;
+}
+
+function moduleOf(what: unknown): string {
+  if (what instanceof URL && what.protocol === "file:") return `${fileURLToPath(what)}${what.hash}`;
+  if (typeof what === "string" && what !== "") return what.startsWith("file:") ? moduleOf(new URL(what)) : what;
+  throw new UsageError("MR_NOTHING_TO_RUN", `run: ${describeValue(what)} is neither a pipeline nor the file: URL of a module`);
+}
+
+async function startInProcess(definition: Parameters<typeof InProcessRun.start>[0]["definition"], options: RunOptions): Promise<Handle> {
+  if (options.streams !== undefined && !options.streams.startsWith("memory")) {
+    throw new UsageError(
+      "MR_USAGE",
+      `pipeline ${definition.name}: without a module it runs inside this process, over memory streams; give it module: import.meta.url for --streams ${options.streams}`,
+    );
+  }
+  const run = await InProcessRun.start({
+    env: nodeEnv,
+    definition,
+    params: options.params ?? {},
+    instances: new Map(Object.entries(options.instances ?? {})),
+    onMessage: (stage, message) => logMessage(stage, message),
+  });
+  return {
+    run: run.run,
+    done: run.result(),
+    status: async (): Promise<RunStatus> => {
+      const { counts } = await run.counts();
+      return { run: run.run, status: run.status, stages: stagesOf(run.shape.nodes, counts) };
+    },
+    stop: () => run.stop(),
+  };
+}
+
+function logMessage(stage: string, message: FromInstance): void {
+  if (message.kind !== "log" || message.level === "debug") return;
+  const fields = message.fields === undefined ? "" : ` ${JSON.stringify(message.fields)}`;
+  process.stderr.write(`${message.level} ${stage}: ${message.message}${fields}\n`);
+}
+
+async function startLocal(module: string, options: RunOptions): Promise<Handle> {
+  const { resume } = options;
+  const local = await LocalRun.start({
+    env: nodeEnv,
+    module,
+    params: options.params ?? {},
+    data: options.data ?? ".millrace",
+    streams: streamsOf(options.streams ?? "file:"),
+    instances: new Map(Object.entries(options.instances ?? {})),
+    resume: resumeOf(resume),
+    version: await readVersion(nodeEnv),
+    display: {
+      onModuleOutput: (stream, line) => process[stream].write(`${line}\n`),
+      onOutput: (_stage, stream, line) => process[stream].write(`${line}\n`),
+      onLog: (stage, level, message, fields) =>
+        logMessage(stage, { kind: "log", level, message, ...(fields === undefined ? {} : { fields }) }),
+      onProgress: () => undefined,
+      onRestart: (stage, what) => logMessage(stage, { kind: "log", level: "warn", message: `${what}; replaced` }),
+      onStarted: () => undefined,
+    },
+  });
+  return {
+    run: local.manifest.run,
+    done: local.result(),
+    status: async (): Promise<RunStatus> => {
+      const { controller } = local;
+      const stats = controller.isOver ? controller.stats : await controller.scan();
+      const status = controller.status === "starting" || controller.status === "draining" ? "running" : controller.status;
+      return { run: local.manifest.run, status, stages: stagesOf(local.manifest.shape.nodes, stats?.counts ?? {}) };
+    },
+    stop: (how) => local.stop(how?.now === true),
+  };
+}
+
+function stagesOf(
+  nodes: readonly { readonly name: string }[],
+  counts: Readonly<Record<string, Readonly<Record<string, number>>>>,
+): RunResult["stages"] {
+  return Object.fromEntries(nodes.map(({ name }) => [name, countsOf(counts[name] ?? {})]));
+}
+
+function resumeOf(resume: string | undefined): Resume {
+  if (resume === undefined || resume === "auto") return "auto";
+  return resume === "new" ? "new" : { run: resume };
+}

@@ -181,7 +181,7 @@ export const ERROR_CODES = {
   MR_DATA_UNWRITABLE: "Give write access to the data directory, or name another with --data.",
   // runs
   MR_RUN_CONFLICT: "Use --new to start afresh, or --resume RUN to go on with that run.",
-  MR_RUN_UNKNOWN: "List the runs with `millrace dead list PIPELINE`, or check --data.",
+  MR_RUN_UNKNOWN: "Check the names and --data: the message says what there is.",
   MR_RUN_FAILED: "See the error above; fix it and run the same command to resume.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
   // control plane

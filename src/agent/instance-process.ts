@@ -76,8 +76,9 @@ export class InstanceProcess {
     // The rest of the budget is for buffers, code and stacks.
     const heapMb = Math.max(32, Math.floor((memoryBytes * 0.6) / (1024 * 1024)));
     const child = await this.#env.processes.spawn({
-      module: entryPath("instance/main"),
-      args: [this.start.stage],
+      module: entryPath("instance/main.js"),
+      // Not read by the process: they tell people, in a list of processes, which instance it is.
+      args: [this.start.stage, this.start.instance],
       nodeFlags: ["--enable-source-maps", `--max-old-space-size=${heapMb}`, "--max-semi-space-size=8"],
       environment: { MILLRACE_STAGE: this.start.stage, MILLRACE_RUN: this.start.run },
       onOutput: (stream, line) => this.#events.onOutput(stream, line),

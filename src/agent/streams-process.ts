@@ -54,7 +54,7 @@ export class StreamsProcess {
     const ready = new Promise<string>((resolve, reject) => {
       void env.processes
         .spawn({
-          module: entryPath("streams/main"),
+          module: entryPath("streams/main.js"),
           nodeFlags: ["--max-old-space-size=1024"],
           onOutput: (_stream, line) => this.#options.onOutput(line),
           onMessage: (message) => {

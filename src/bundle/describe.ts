@@ -77,7 +77,7 @@ async function askChild(env: Env, order: DescribeOrder, request: DescribeRequest
   };
 
   const child = await env.processes.spawn({
-    module: entryPath("bundle/describe-child"),
+    module: entryPath("bundle/describe-child.js"),
     nodeFlags: NODE_FLAGS,
     onOutput: (stream, line) => {
       if (stream === "stderr" && lastLines.push(line) > KEPT_LINES) lastLines.shift();

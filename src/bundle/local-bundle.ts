@@ -96,7 +96,7 @@ async function compile(
       define: { ...FILE_META_DEFINE },
       plugins: [
         // First: the imports that it adds are its own to resolve.
-        fileMetaPlugin(disk, new URL("./file-meta.js", import.meta.url).href),
+        fileMetaPlugin(disk, new URL("../bundle/file-meta.js", import.meta.url).href),
         packagePlugin(disk, import.meta.url),
       ],
     });

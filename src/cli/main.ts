@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { nodeEnv } from "../env/node.ts";
+import { addDeadCommand } from "./dead-command.ts";
 import { EXIT } from "./exit-code.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
@@ -34,6 +35,11 @@ async function main(argv: readonly string[]): Promise<number> {
     .action(async (module: string, flags: RunFlags) => {
       exitCode = await runCommand(nodeEnv, version, module, flags);
     });
+
+  const onExit = (code: number): void => {
+    exitCode = code;
+  };
+  addDeadCommand(program, nodeEnv, onExit);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

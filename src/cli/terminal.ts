@@ -7,15 +7,29 @@ export function printable(text: string): string {
   });
 }
 
+/** The first line of a text, printable, in at most `length` characters. */
+export function oneLine(text: string, length: number): string {
+  const line = printable(text.split("\n", 1)[0] ?? "").replaceAll("\t", " ");
+  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
+}
+
 /** Writes a line to stderr, where everything goes that is not a result. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Writes text to stdout; resolves when it has been taken, so that an exit does not cut it. */
-export function print(text: string): Promise<void> {
+let isReaderGone = false;
+// Whoever read our output may have had enough (`| head`): that is no reason to break off what else is to be done.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  isReaderGone = true;
+});
+
+/** Writes text to stdout; resolves when it has been taken, so that an exit does not cut it. False: nobody reads any more. */
+export function print(text: string): Promise<boolean> {
   return new Promise((resolve) => {
-    process.stdout.write(text, () => resolve());
+    if (isReaderGone) resolve(false);
+    else process.stdout.write(text, (error) => resolve(!error));
   });
 }
 

@@ -126,6 +126,8 @@ export class RunController {
 
   async #moved(): Promise<void> {
     if (this.status === "draining" && this.#wanted.size === 0) {
+      // What the instances settled while they drained is part of the result.
+      await this.scan().catch(() => undefined);
       this.#finish(this.error === undefined ? "stopped" : "failed");
       return;
     }

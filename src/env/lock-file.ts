@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
 import { DataDirectoryError } from "../errors.ts";
 import type { Env, ProcessIdentity } from "./env.ts";
+
+/** To replace a dead holder's lock takes two operations; who waits longer for it waits for a dead process. */
+const INHERIT_MS = 5_000;
 
 export interface LockHolder extends ProcessIdentity {
   /** Free for the holder: where it can be reached, say. */
@@ -16,6 +20,9 @@ export interface Lock {
  * Takes the lock file at `path` for this process. A lock whose holder has ended is taken over; the start time
  * beside the pid tells a holder from a stranger who was given its number.
  *
+ * A dead holder's lock is replaced only by who holds the lock on doing so, which is named after that very
+ * holder: nobody can replace a lock that he has not looked at.
+ *
  * Waits up to `waitMs` (default 0) for a living holder to end. Throws DataDirectoryError MR_DATA_LOCKED.
  */
 export async function acquireLock(
@@ -24,22 +31,26 @@ export async function acquireLock(
   options: { note?: string; waitMs?: number } = {},
 ): Promise<Lock> {
   const self = env.processes.self();
-  const content = (note: string): string => JSON.stringify({ ...self, note });
+  const nonce = env.random.bytes(6).toString("hex");
+  const content = (note: string): string => JSON.stringify({ ...self, note, nonce });
+  const lock: Lock = {
+    setNote: (note) => env.disk.replaceFile(path, content(note)),
+    release: () => env.disk.remove(path),
+  };
   const deadline = env.clock.mono() + (options.waitMs ?? 0);
   for (;;) {
     try {
       await env.disk.createExclusive(path, content(options.note ?? ""));
-      return {
-        setNote: (note) => env.disk.replaceFile(path, content(note)),
-        release: () => env.disk.remove(path),
-      };
+      return lock;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const holder = await readLock(env, path);
-    if (holder === undefined) continue;
+    const found = await readContent(env, path);
+    if (found === undefined) continue;
+    const holder = holderOf(found);
     if (!env.processes.isAlive(holder)) {
-      await breakLock(env, path, holder);
+      const heir = await inherit(env, path, found, content(options.note ?? ""));
+      if (heir) return lock;
       continue;
     }
     if (env.clock.mono() >= deadline) {
@@ -53,41 +64,43 @@ export async function acquireLock(
   }
 }
 
+/** Replaces the lock of a dead holder by ours; false when somebody else has, or is about to. */
+async function inherit(env: Env, path: string, dead: string, ours: string): Promise<boolean> {
+  const name = createHash("sha256").update(dead).digest("hex").slice(0, 12);
+  const right = await acquireLock(env, `${path}.${name}`, { waitMs: INHERIT_MS });
+  try {
+    if ((await readContent(env, path)) !== dead) return false;
+    await env.disk.replaceFile(path, ours);
+    return true;
+  } finally {
+    await right.release();
+  }
+}
+
 /** Who holds the lock at `path`; undefined when nobody does. */
 export async function readLock(env: Env, path: string): Promise<LockHolder | undefined> {
-  let text: string;
+  const content = await readContent(env, path);
+  return content === undefined ? undefined : holderOf(content);
+}
+
+async function readContent(env: Env, path: string): Promise<string | undefined> {
   try {
-    text = (await env.disk.readFile(path)).toString("utf8");
+    return (await env.disk.readFile(path)).toString("utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  try {
-    const { pid, startTime, note } = JSON.parse(text) as Partial<LockHolder>;
-    if (typeof pid === "number") return { pid, startTime: startTime ?? "", note: note ?? "" };
-  } catch {
-    // A lock nobody can read holds nothing: fall through, to be broken as one of a dead holder.
-  }
-  return { pid: 0x7fff_ffff, startTime: "none", note: "" };
 }
 
-/** Moves a dead holder's lock aside. Of several that try, one succeeds; the others find the new state and go on. */
-async function breakLock(env: Env, path: string, holder: LockHolder): Promise<void> {
-  const aside = `${path}.${env.random.bytes(6).toString("hex")}.old`;
+function holderOf(content: string): LockHolder {
   try {
-    await env.disk.rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  const moved = await readLock(env, aside);
-  if (moved !== undefined && (moved.pid !== holder.pid || moved.startTime !== holder.startTime)) {
-    // Somebody was faster and this is the new holder's lock: put it back, unless its place is taken again.
-    try {
-      await env.disk.createExclusive(path, (await env.disk.readFile(aside)).toString("utf8"));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const { pid, startTime, note } = JSON.parse(content) as Partial<LockHolder>;
+    if (Number.isSafeInteger(pid) && (pid as number) > 0) {
+      return { pid: pid as number, startTime: String(startTime ?? ""), note: String(note ?? "") };
     }
+  } catch {
+    // Not JSON: see below.
   }
-  await env.disk.remove(aside);
+  // A lock nobody can read holds nothing: a process that cannot be.
+  return { pid: 0x7fff_ffff, startTime: "none", note: "" };
 }

@@ -6,7 +6,7 @@ import { entryPath } from "./entry.ts";
  * For processes that were spawned by `Env.processes.spawn`; it never ends by itself.
  */
 export function startWatchdog(state: Float64Array, places: Readonly<Record<string, number>>): Promise<void> {
-  const worker = new Worker(entryPath("env/watchdog-thread"), {
+  const worker = new Worker(entryPath("env/watchdog-thread.cjs"), {
     workerData: { state, places, parentPid: process.ppid },
     execArgv: [],
     env: {},

@@ -5,6 +5,7 @@ export interface RecordWrite {
 }
 
 export interface RecordPage {
+  /** In the order of their keys, without those whose values are damaged. */
   readonly entries: readonly { readonly key: string; readonly value: Buffer }[];
   /** Where the next page starts; undefined after the last. */
   readonly cursor: string | undefined;
@@ -19,7 +20,7 @@ export interface RecordStore {
   get(key: string): Promise<Buffer | undefined>;
   put(key: string, value: Uint8Array): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Keys that start with `prefix`, after `cursor`; at most `limit` (default 100). */
+  /** Keys that start with `prefix`, after `cursor`; at most `limit` (default 100), fewer when they are large. */
   scan(prefix: string, cursor?: string, limit?: number): Promise<RecordPage>;
   /** Number of keys that start with `prefix`. */
   count(prefix: string): number;

@@ -40,6 +40,29 @@ export async function openDataDirectory(env: Env, path: string): Promise<string>
   return directory;
 }
 
+/**
+ * The absolute path of a data directory that is there; undefined when it is not. Makes and changes nothing.
+ *
+ * Throws DataDirectoryError MR_DATA_NOT_OURS, MR_DATA_UNWRITABLE or MR_LOG_VERSION.
+ */
+export async function findDataDirectory(env: Env, path: string): Promise<string | undefined> {
+  const directory = resolve(path);
+  const { disk } = env;
+  try {
+    const info = await disk.info(directory);
+    if (info === undefined) return undefined;
+    const marker = join(directory, MARKER);
+    if (info.isDirectory && (await disk.info(marker)) !== undefined) {
+      await checkMarker(env, directory, marker);
+      return directory;
+    }
+    if (info.isDirectory && (await disk.list(directory)).length === 0) return undefined;
+  } catch (error) {
+    throw dataError(error, directory);
+  }
+  throw new DataDirectoryError("MR_DATA_NOT_OURS", `data directory ${directory}: millrace did not make it; name another with --data`);
+}
+
 async function checkMarker(env: Env, directory: string, marker: string): Promise<void> {
   let format: unknown;
   try {

@@ -1,5 +1,5 @@
 import type { Socket } from "../env/env.ts";
-import { type ErrorCode, type ErrorInfo, ERROR_CODES, StreamError } from "../errors.ts";
+import { ensureError, type ErrorCode, type ErrorInfo, ERROR_CODES, StreamError } from "../errors.ts";
 import { encodeMessage, type Message, MessageReader } from "../wire/message.ts";
 import {
   type ConfirmedHead,
@@ -34,6 +34,7 @@ export class StreamConnection {
   readonly #socket: Socket;
   readonly #requests: Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>;
   #nextRequest = 1;
+  #isClosed = false;
   #drainListeners: (() => void)[] = [];
 
   private constructor(
@@ -52,6 +53,8 @@ export class StreamConnection {
       const requests = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
       let isWelcome = false;
       let connection: StreamConnection | undefined;
+      /** What made us give up: a broken message, or an error of a handler. */
+      let failure: Error | undefined;
       const onMessage = (message: Message): void => {
         switch (message.type) {
           case MESSAGE.welcome:
@@ -88,14 +91,17 @@ export class StreamConnection {
         onData: (chunk) => {
           try {
             reader.push(chunk);
-          } catch {
+          } catch (error) {
+            failure ??= ensureError(error);
             socket.destroy();
           }
         },
         onDrain: () => {
           if (connection !== undefined) connection.#drained();
         },
-        onClose: (error) => {
+        onClose: (socketError) => {
+          const error = failure ?? socketError;
+          if (connection !== undefined) connection.#isClosed = true;
           const gone = new StreamError("MR_STREAM_CLOSED", "streams process: the connection to it was closed", {
             cause: error,
           });
@@ -119,7 +125,7 @@ export class StreamConnection {
   ): Promise<ControlRequests[Verb]["answer"]> {
     const id = this.#nextRequest++;
     return new Promise((resolve, reject) => {
-      if (this.#closed()) {
+      if (this.#isClosed) {
         reject(new StreamError("MR_STREAM_CLOSED", "streams process: the connection to it was closed"));
         return;
       }

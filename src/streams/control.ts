@@ -35,6 +35,10 @@ export async function answerControl(server: StreamServer, request: RequestHead):
       const value = await server.engine.records.get((request.ask as ControlRequests["get"]["ask"]).key);
       return value === undefined ? {} : { value };
     }
+    case "count": {
+      const { prefix } = request.ask as ControlRequests["count"]["ask"];
+      return { count: server.engine.records.count(prefix) } satisfies ControlRequests["count"]["answer"];
+    }
     default:
       throw new ProtocolError("MR_PROTOCOL", `streams: no request is called ${JSON.stringify(request.verb)}`);
   }

@@ -122,6 +122,7 @@ export interface ControlRequests {
     answer: { keys: readonly string[]; values: readonly Uint8Array[]; cursor?: string };
   };
   get: { ask: { key: string }; answer: { value?: Uint8Array } };
+  count: { ask: { prefix: string }; answer: { count: number } };
 }
 
 export interface StatsAnswer {

@@ -2,6 +2,9 @@ import type { MillraceError } from "../../errors.ts";
 import { type RecordPage, type RecordStore, type RecordWrite, recordKeys } from "../../records/record-store.ts";
 import type { Location } from "./log.ts";
 
+/** A page ends when its values are so large together: it travels as one message. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
 /** Records that live in the log: the ledger knows where, this reads and writes them. */
 export class LogRecords implements RecordStore {
   readonly #index: ReadonlyMap<string, Location>;
@@ -56,16 +59,20 @@ export class LogRecords implements RecordStore {
     const keys: string[] = [];
     for (const key of this.#index.keys()) if (key.startsWith(prefix) && key > cursor) keys.push(key);
     keys.sort();
-    const page = keys.slice(0, limit);
     const entries: { key: string; value: Buffer }[] = [];
-    for (const key of page) {
+    let bytes = 0;
+    let last = "";
+    for (const key of keys.slice(0, limit)) {
+      if (bytes >= PAGE_BYTES) break;
       const value = await this.get(key).catch((error: unknown) => {
         if ((error as MillraceError).code === "MR_LOG_CORRUPT") return undefined;
         throw error;
       });
       if (value !== undefined) entries.push({ key, value });
+      bytes += value?.length ?? 0;
+      last = key;
     }
-    return { entries, cursor: keys.length > page.length ? page.at(-1) : undefined };
+    return { entries, cursor: last !== "" && last !== keys.at(-1) ? last : undefined };
   }
 
   count(prefix: string): number {

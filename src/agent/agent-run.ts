@@ -96,11 +96,14 @@ export class AgentRun {
         role,
         bundle: this.settings.bundle,
         params: this.settings.params,
+        limitMs: node.settings.timeoutMs + node.settings.graceMs,
+        memoryBytes: node.settings.memoryBytes,
         socket: this.#socket,
         secret: this.#secret,
       },
       events: {
         onRunning: () => this.#events.onInstanceStarted(slot),
+        onSettled: () => slot.steady(),
         onOutput: (stream, line) => this.#events.onOutput(stage, stream, line),
         onLog: (level, message, fields) => this.#events.onLog(stage, level, message, fields),
         onProgress: (done, total) => this.#events.onProgress(stage, done, total),
@@ -133,15 +136,18 @@ export class AgentRun {
     const isOver = end.cause === "drained" || end.cause === "source-done" || end.cause === "killed";
     if (!isOver && slot.role !== "suspect") this.#events.onInstanceEnded(slot, end);
     if (slot.role === "source") return;
-    const charge = end.cause === "crashed" && !slot.state.startsWith("drain");
+    const { culprit, what } = end;
+    // Of several calls in flight one hangs: all of them are suspects, none is charged until it hangs alone.
+    const isUnknown = end.cause === "hung" && culprit === "unknown";
+    const charge = (end.cause === "crashed" && !slot.state.startsWith("drain")) || isUnknown;
     try {
       await this.#streams.request("verdict", {
         instance: start.instance,
         stage: start.stage,
         charge,
-        external: end.signal === "SIGKILL",
-        ...(end.cause === "hung" && end.culprit !== undefined ? { culprit: end.culprit } : {}),
-        what: end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`,
+        external: isUnknown || what.startsWith("signal SIGKILL"),
+        ...(end.cause === "hung" && culprit !== undefined && culprit !== "unknown" ? { culprit } : {}),
+        what,
       });
     } catch {
       // The streams process is gone for good: so are its claims.

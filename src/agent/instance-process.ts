@@ -20,17 +20,26 @@ export interface InstanceEnd {
   readonly code: number | null;
   readonly signal: string | null;
   readonly cause: "drained" | "source-done" | "crashed" | "killed" | "hung" | "setup-failed" | "source-failed";
-  /** The item whose call outlived its time, where that is why. */
-  readonly culprit: { readonly frame: number; readonly place: number } | undefined;
+  /** The item whose call outlived its time, where that is why; `unknown` when it is one of several in hand. */
+  readonly culprit: Culprit | "unknown" | undefined;
   readonly error: ErrorInfo | undefined;
   /** Sources: whether anything was yielded before it threw. */
   readonly progressed: boolean;
   /** Whether it had begun to take items. */
   readonly wasRunning: boolean;
+  /** What was seen of its end, in a few words. */
+  readonly what: string;
+}
+
+interface Culprit {
+  readonly frame: number;
+  readonly place: number;
 }
 
 export interface InstanceProcessEvents {
   onRunning(): void;
+  /** It has settled something: its next death is not one of a row. */
+  onSettled(): void;
   onEnd(end: InstanceEnd): void;
   onOutput(stream: "stdout" | "stderr", line: string): void;
   onLog(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
@@ -51,7 +60,8 @@ export class InstanceProcess {
   #progressed = false;
   #hung = false;
   #killed = false;
-  #culprit: { frame: number; place: number } | undefined;
+  #culprit: Culprit | "unknown" | undefined;
+  #outgrownTo: number | undefined;
   #lastReportAt: number;
   #reported = false;
   #drain: ToInstance | undefined;
@@ -74,12 +84,14 @@ export class InstanceProcess {
   async spawn(): Promise<void> {
     const { memoryBytes } = this.#node.settings;
     // The rest of the budget is for buffers, code and stacks.
-    const heapMb = Math.max(32, Math.floor((memoryBytes * 0.6) / (1024 * 1024)));
+    const memoryMb = memoryBytes / (1024 * 1024);
+    const heapMb = Math.max(32, Math.floor(memoryMb * 0.6));
+    const youngMb = Math.min(32, Math.max(2, Math.floor(memoryMb / 16)));
     const child = await this.#env.processes.spawn({
       module: entryPath("instance/main.js"),
       // Not read by the process: they tell people, in a list of processes, which instance it is.
       args: [this.start.stage, this.start.instance],
-      nodeFlags: ["--enable-source-maps", `--max-old-space-size=${heapMb}`, "--max-semi-space-size=8"],
+      nodeFlags: ["--enable-source-maps", `--max-old-space-size=${heapMb}`, `--max-semi-space-size=${youngMb}`],
       environment: { MILLRACE_STAGE: this.start.stage, MILLRACE_RUN: this.start.run },
       onOutput: (stream, line) => this.#events.onOutput(stream, line),
       onMessage: (message) => this.#onMessage(message as FromInstance),
@@ -110,8 +122,11 @@ export class InstanceProcess {
         this.#error = message.error;
         this.#progressed = message.progressed;
         return;
+      case "settled":
+        this.#events.onSettled();
+        return;
       case "stuck":
-        this.#hang({ frame: message.frame, place: message.place });
+        this.#hang(message.item ?? "unknown");
         return;
       case "progress":
         this.#events.onProgress(message.done, message.total);
@@ -134,7 +149,8 @@ export class InstanceProcess {
     } catch {
       return;
     }
-    if (report.hangs) this.#hang(this.isRunning ? { frame: report.frame, place: report.place } : undefined);
+    if (report.outgrownTo !== undefined) this.#outgrownTo = report.outgrownTo;
+    else if (report.hangs) this.#hang(this.isRunning ? culpritOf(report) : undefined);
     else if (!report.inCall && report.stuckMs > BLOCKED_MS && this.isRunning) this.#hang(undefined);
   }
 
@@ -144,7 +160,7 @@ export class InstanceProcess {
     if (silentMs > (this.#reported ? SILENT_MS : STARTING_MS)) this.#hang(undefined);
   }
 
-  #hang(culprit: { frame: number; place: number } | undefined): void {
+  #hang(culprit: Culprit | "unknown" | undefined): void {
     if (this.#hung || this.#killed) return;
     this.#hung = true;
     this.#culprit = culprit;
@@ -181,6 +197,8 @@ export class InstanceProcess {
     else if (this.#hung) cause = "hung";
     else if (this.#killed) cause = "killed";
     else if (this.#failure !== undefined) cause = this.#failure;
+    // Before its setup was over it had no item in hand. (A kill signal may well have come from outside.)
+    else if (!wasRunning && signal !== "SIGKILL") cause = "setup-failed";
     this.#events.onEnd({
       code,
       signal,
@@ -189,6 +207,20 @@ export class InstanceProcess {
       error: this.#error,
       progressed: this.#progressed,
       wasRunning,
+      what: this.#whatEnded(code, signal),
     });
   }
+
+  #whatEnded(code: number | null, signal: string | null): string {
+    const exit = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    if (this.#outgrownTo !== undefined) {
+      const mb = (bytes: number): string => `${Math.round(bytes / (1024 * 1024))} MB`;
+      return `memory: it used ${mb(this.#outgrownTo)} of its ${mb(this.#node.settings.memoryBytes)}`;
+    }
+    return this.#error === undefined ? exit : `${exit} (${this.#error.name}: ${this.#error.message})`;
+  }
+}
+
+function culpritOf({ frame, place }: WatchReport): Culprit | "unknown" {
+  return frame < 0 ? "unknown" : { frame, place };
 }

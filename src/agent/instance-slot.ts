@@ -158,4 +158,5 @@ const NOTHING: InstanceEnd = {
   error: undefined,
   progressed: false,
   wasRunning: false,
+  what: "",
 };

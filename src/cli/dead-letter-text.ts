@@ -13,7 +13,10 @@ export function letterAsJson(letter: DeadLetter): Record<string, unknown> {
     item: raw === undefined ? itemAsJson(item) : null,
     ...(raw === undefined ? {} : { raw: raw.toString("base64") }),
     headers,
-    attempts: attempts.map(({ at, error: { name, message, stack } }) => ({ at, error: { name, message, stack } })),
+    attempts: attempts.map(({ at, error: { name, message, stack, code } }) => ({
+      at,
+      error: { name, message, stack, ...(code === undefined ? {} : { code }) },
+    })),
     reason,
     bundle,
     path,

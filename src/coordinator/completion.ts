@@ -7,10 +7,13 @@ export interface StreamSight {
   readonly appended: number;
 }
 
-export interface CompletionView {
+export interface Progress {
   readonly shape: PipelineShape;
   /** Nodes whose instances have drained and exited, or whose source has ended. */
   readonly complete: ReadonlySet<string>;
+}
+
+export interface CompletionView extends Progress {
   /** Two scans of all streams, the later one second. */
   readonly scans: readonly [ReadonlyMap<string, StreamSight>, ReadonlyMap<string, StreamSight>];
 }
@@ -23,18 +26,22 @@ export interface CompletionView {
  * leads into the cycle is complete and two scans in a row saw nothing in any of their streams and nothing
  * appended between them.
  */
-export function nodesToComplete({ shape, complete, scans }: CompletionView): string[] {
+export function nodesToComplete({ scans, ...progress }: CompletionView): string[] {
+  return unfedComponents(progress)
+    .filter((component) => component.every((name) => isQuiet(name, scans)))
+    .flat();
+}
+
+/** Groups of nodes - a node, or a cycle's - that nothing can reach any more but what is in their own streams. */
+export function unfedComponents({ shape, complete }: Progress): string[][] {
   const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
-  const done: string[] = [];
-  for (const component of components(shape)) {
+  return components(shape).filter((component) => {
     const members = new Set(component);
-    if (component.some((name) => kinds.get(name) === "source" || complete.has(name))) continue;
-    const isFed = component.some((name) =>
+    if (component.some((name) => kinds.get(name) === "source" || complete.has(name))) return false;
+    return !component.some((name) =>
       [...upstreamOf(shape, name)].some((upstream) => !members.has(upstream) && !complete.has(upstream)),
     );
-    if (!isFed && component.every((name) => isQuiet(name, scans))) done.push(...component);
-  }
-  return done;
+  });
 }
 
 function isQuiet(name: string, [before, after]: CompletionView["scans"]): boolean {

@@ -3,7 +3,7 @@ import type { Env } from "../env/env.ts";
 import { ensureError, type ErrorInfo, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
-import { nodesToComplete, type StreamSight } from "./completion.ts";
+import { nodesToComplete, type StreamSight, unfedComponents } from "./completion.ts";
 import { Setbacks } from "./setbacks.ts";
 
 export type RunStatus = "starting" | "running" | "draining" | "completed" | "stopped" | "failed";
@@ -163,6 +163,12 @@ export class RunController {
   async #lookOnce(): Promise<void> {
     if (this.status !== "running") return;
     const { shape } = this.deployment;
+    // Streams run empty all the time; it means something only where nothing upstream can fill them again.
+    const isOver = shape.nodes.every((node) => this.#complete.has(node.name));
+    const isPossible = unfedComponents({ shape, complete: this.#complete }).some((component) =>
+      component.some((stage) => !this.#draining.has(stage)),
+    );
+    if (!isPossible && !isOver) return;
     const first = sightOf(await this.scan());
     let candidates = nodesToComplete({ shape, complete: this.#complete, scans: [first, first] });
     if (candidates.length > 0) {
@@ -235,7 +241,7 @@ function sightOf(stats: Stats): Map<string, StreamSight> {
 
 function settledOf(stats: Stats | undefined, stage: string): number {
   const counts = stats?.counts[stage] ?? {};
-  return ["completed", "filtered", "dead", "discarded", "quarantined", "retried"].reduce(
+  return ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"].reduce(
     (sum, counter) => sum + (counts[counter] ?? 0),
     0,
   );

@@ -151,6 +151,11 @@ export interface Processes {
   parent(): Parent | undefined;
   self(): ProcessIdentity;
   isAlive(process: ProcessIdentity): boolean;
+  /**
+   * Takes no notice of SIGINT and SIGTERM: a terminal and a service manager send them to every process of a
+   * group, and only the agent knows how to end its children in order.
+   */
+  ignoreStopSignals(): void;
   /** Ends this process at once, with that exit code. */
   exit(code: number): never;
 }

@@ -124,6 +124,11 @@ export const nodeProcesses: Processes = {
     return startTime !== "" && (identity.startTime === "" || startTime === identity.startTime);
   },
 
+  ignoreStopSignals() {
+    process.on("SIGINT", () => undefined);
+    process.on("SIGTERM", () => undefined);
+  },
+
   exit(code) {
     process.exit(code);
   },

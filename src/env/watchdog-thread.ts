@@ -4,20 +4,26 @@ import { WATCHDOG_FD } from "./watchdog-fd.ts";
 
 /**
  * The watchdog thread of an instance: it goes on while the main thread is busy. Once a second it writes what
- * the main thread is doing; when the parent process is gone it ends this one, however busy that is.
+ * the main thread is doing; when the parent process is gone, or this one has outgrown its memory, it ends this
+ * one, however busy that is.
  *
  * n.b. it has no event loop to speak of: it sleeps in Atomics.wait, which no user code can disturb.
  */
 interface WatchdogData {
   readonly state: Float64Array;
-  readonly places: { state: number; sequence: number; frame: number; place: number; ticks: number; limitMs: number };
+  readonly places: Readonly<
+    Record<"state" | "sequence" | "frame" | "place" | "ticks" | "limitMs" | "unsettled", number>
+  >;
   readonly parentPid: number;
+  readonly memoryBytes: number;
 }
 
 const POLL_MS = 200;
 const REPORT_MS = 1_000;
 
-const { state, places, parentPid } = workerData as WatchdogData;
+const { state, places, parentPid, memoryBytes } = workerData as WatchdogData;
+// n.b. buffers lie outside the heap, whose limit the engine keeps: only what the system counts shows them.
+const bornWith = process.memoryUsage.rss();
 const pause = new Int32Array(new SharedArrayBuffer(4));
 let sequence = -1;
 let ticks = -1;
@@ -39,13 +45,24 @@ for (;;) {
     since = now;
   }
   const stuckMs = now - since;
-  const hangs = isInCall && limitMs > 0 && stuckMs > limitMs;
-  if (!hangs && now - reported < REPORT_MS) continue;
+  const isInHand = isInCall || (state[places.unsettled] ?? 0) > 0;
+  const hangs = isInHand && limitMs > 0 && stuckMs > limitMs;
+  const used = process.memoryUsage.rss() - bornWith;
+  const outgrownTo = used > memoryBytes ? used : undefined;
+  if (!hangs && outgrownTo === undefined && now - reported < REPORT_MS) continue;
   reported = now;
-  const report = { inCall, stuckMs: Math.round(stuckMs), hangs, frame: state[places.frame], place: state[places.place] };
+  const report = {
+    inCall: isInHand,
+    stuckMs: Math.round(stuckMs),
+    hangs,
+    frame: state[places.frame],
+    place: state[places.place],
+    outgrownTo,
+  };
   try {
     writeSync(WATCHDOG_FD, `${JSON.stringify(report)}\n`);
   } catch {
     // Nobody reads any more: the parent is on its way out, the check above will notice.
   }
+  if (outgrownTo !== undefined) process.kill(process.pid, "SIGKILL");
 }

@@ -7,9 +7,9 @@ import { isThenable, readReturned } from "./call-results.ts";
 import type { Credit } from "./credit.ts";
 import { Deadlines, type TimedCall } from "./deadlines.ts";
 import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
+import type { InHand } from "./in-hand.ts";
 import type { Collected, Outputs } from "./outputs.ts";
 import type { Transactions } from "./transactions.ts";
-import { WATCH, WATCH_STATE } from "./watch-state.ts";
 import type { ItemRef } from "./work.ts";
 
 /** Bytes that one call may give back: they travel in one transaction with the settlement of their input. */
@@ -23,13 +23,13 @@ export interface CallerParts {
   readonly transactions: Transactions;
   readonly failures: Failures;
   readonly credit: Credit;
-  readonly watch: Float64Array;
+  readonly inHand: InHand;
   /** Whether results for this connection's items still count. */
   isCurrent(epoch: number): boolean;
   /** An asynchronous call has ended: there is room for another, and something to send. */
   onEnd(): void;
   /** A call outlived its grace: only the end of the process ends it, or it is abandoned. */
-  onStuck(ref: ItemRef): "wait" | "abandon";
+  onStuck(refs: readonly ItemRef[]): "wait" | "abandon";
 }
 
 interface Call extends TimedCall {
@@ -63,7 +63,7 @@ export class Caller {
     this.#deadlines = new Deadlines(parts.env, timeoutMs, graceMs, {
       onTimeout: (call) => call.context.abort(timeoutError(parts.node, "aborted")),
       onStuck: (call) => {
-        if (parts.onStuck(call.refs[0] as ItemRef) === "abandon") this.#endLate(call);
+        if (parts.onStuck(call.refs) === "abandon") this.#endLate(call);
       },
     });
   }
@@ -99,38 +99,34 @@ export class Caller {
 
   /** Calls the function with one item, or with a batch. */
   call(refs: readonly ItemRef[], items: readonly unknown[]): void {
-    const { watch, scope, env, credit } = this.#parts;
-    const first = refs[0] as ItemRef;
+    const { inHand, scope, env, credit } = this.#parts;
     const context = new CallContext(scope, refs, items);
-    watch[WATCH.frame] = first.range.number;
-    watch[WATCH.place] = first.range.offset + first.index;
-    watch[WATCH.sequence] = (watch[WATCH.sequence] as number) + 1;
-    watch[WATCH.state] = WATCH_STATE.inCall;
+    inHand.enter(refs);
     const startedAt = env.clock.mono();
     let value: unknown;
     try {
       value = this.#run(this.#isBatch ? items : items[0], context);
     } catch (error) {
-      watch[WATCH.state] = WATCH_STATE.outside;
+      inHand.leave();
       credit.took(env.clock.mono() - startedAt, items.length);
       this.#failAll(refs, items, context, error);
       return;
     }
     if (isThenable(value)) {
-      watch[WATCH.state] = WATCH_STATE.outside;
+      inHand.leave();
       void this.#await({ refs, items, context, startedAt, isSettled: false, timedOut: false }, items, value);
       return;
     }
     const { timeoutMs } = this.#parts.node.settings;
     if (env.clock.mono() - startedAt > timeoutMs) {
-      watch[WATCH.state] = WATCH_STATE.outside;
+      inHand.leave();
       const late = timeoutError(this.#parts.node, "it blocked its process meanwhile");
       for (const [i, ref] of refs.entries()) this.#fail(ref, items[i], late, "timeout");
       return;
     }
     // n.b. still inside the call for the watchdog: a generator's body, a getter or a `when` is user code too.
     const returned = this.#finish(refs, items, context, value);
-    watch[WATCH.state] = WATCH_STATE.outside;
+    inHand.leave();
     if (returned !== undefined) {
       const call: Call = { refs, items, context, startedAt, isSettled: false, timedOut: false };
       void this.#await(call, items, this.#drive(refs, items, context, returned));
@@ -142,6 +138,7 @@ export class Caller {
   async #await(call: Call, items: readonly unknown[], promise: PromiseLike<unknown>): Promise<void> {
     const { env, credit } = this.#parts;
     this.active++;
+    this.#parts.inHand.add(call.refs);
     this.#deadlines.add(call);
     try {
       let value: unknown;
@@ -164,6 +161,7 @@ export class Caller {
   #end(call: Call): void {
     call.isSettled = true;
     this.active--;
+    this.#parts.inHand.delete(call.refs);
     this.#parts.onEnd();
   }
 

@@ -64,7 +64,6 @@ export class Instance {
   async start(): Promise<boolean> {
     const { report, watch } = this.#options;
     const { timeoutMs, graceMs } = this.#node.settings;
-    // A source's calls have no limit: it may wait for its next item as long as it likes.
     watch[WATCH.limitMs] = timeoutMs + graceMs;
     try {
       await this.#guarded("setup", () =>
@@ -78,6 +77,11 @@ export class Instance {
       return false;
     }
     const onError = (error: Error): void => report({ kind: "trouble", error: errorInfo(error) });
+    let hasSettled = false;
+    const onSettled = (): void => {
+      if (!hasSettled) report({ kind: "settled" });
+      hasSettled = true;
+    };
     if (this.#options.role === "source") {
       this.#source = new SourceLoop({
         env: this.#options.env,
@@ -85,6 +89,7 @@ export class Instance {
         node: this.#node,
         scope: this.#scope,
         connect: (handlers) => this.#connect(handlers, 0),
+        onSettled,
         onError,
       });
       await this.#source.start();
@@ -100,8 +105,9 @@ export class Instance {
       settings: { pipeline: this.#scope.pipeline, run: this.#scope.run, bundle: this.#options.bundle },
       watch,
       connect: (handlers, lost) => this.#connect(handlers, lost),
-      onStuck: (frame, place) => {
-        report({ kind: "stuck", frame, place });
+      onSettled,
+      onStuck: (item) => {
+        report({ kind: "stuck", ...(item === undefined ? {} : { item }) });
         return this.#options.abandonsStuckCalls === true ? "abandon" : "wait";
       },
       onError,
@@ -114,7 +120,11 @@ export class Instance {
   /** Sources: iterates to the end. Resolves to how it ended; a drain ends it as well. */
   async runSource(): Promise<"source-done" | "drained" | "failed"> {
     const source = this.#source as SourceLoop;
-    const { report } = this.#options;
+    const { report, watch } = this.#options;
+    // A source has no time limit: it may wait for its next item, or work on it, as long as it likes.
+    const limitMs = watch[WATCH.limitMs] as number;
+    watch[WATCH.limitMs] = 0;
+    watch[WATCH.state] = WATCH_STATE.inCall;
     try {
       const end = source.isDone ? "ended" : await source.run();
       await source.settle(end === "ended");
@@ -124,6 +134,9 @@ export class Instance {
       await source.settle(false).catch(() => undefined);
       report({ kind: "source-failed", error: errorInfo(error), progressed: source.hasProgressed });
       return "failed";
+    } finally {
+      watch[WATCH.limitMs] = limitMs;
+      watch[WATCH.state] = WATCH_STATE.outside;
     }
   }
 

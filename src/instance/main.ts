@@ -4,7 +4,7 @@ import { startWatchdog } from "../env/watchdog.ts";
 import { errorInfo } from "../errors.ts";
 import { Instance } from "./instance.ts";
 import type { FromInstance, InstanceStart, ToInstance } from "./messages.ts";
-import { newWatchState, WATCH } from "./watch-state.ts";
+import { newWatchState, tickMs, WATCH } from "./watch-state.ts";
 
 /** The program of an instance: one process, one stage of one run; started and watched by an agent. */
 async function main(): Promise<void> {
@@ -15,6 +15,7 @@ async function main(): Promise<void> {
   // The user's module is told where it is: run() must not start a run inside an instance.
   (globalThis as Record<symbol, unknown>)[Symbol.for("millrace.role")] = "instance";
   parent.onGone(() => env.processes.exit(1));
+  env.processes.ignoreStopSignals();
 
   const watch = newWatchState();
   let instance: Instance | undefined;
@@ -44,8 +45,8 @@ async function main(): Promise<void> {
   const begin = async (message: InstanceStart): Promise<void> => {
     start = message;
     try {
-      await startWatchdog(watch, WATCH);
-      env.timers.every(1_000, () => {
+      await startWatchdog(watch, WATCH, message.memoryBytes);
+      env.timers.every(tickMs(message.limitMs), () => {
         watch[WATCH.ticks] = (watch[WATCH.ticks] as number) + 1;
       });
       const definition = await importBundle(message.bundle.path, message.bundle.exportName);

@@ -13,6 +13,10 @@ export interface InstanceStart {
   readonly role: "worker" | "source" | "suspect";
   readonly bundle: { readonly path: string; readonly exportName: string; readonly hash: string };
   readonly params: unknown;
+  /** Of a call: its time-out and grace together. */
+  readonly limitMs: number;
+  /** What the process may use beyond what it is born with. */
+  readonly memoryBytes: number;
   /** Where the streams process listens, and what proves that we may connect. */
   readonly socket: string;
   readonly secret: string;
@@ -27,8 +31,10 @@ export type FromInstance =
   | { readonly kind: "ended"; readonly cause: "drained" | "source-done" }
   | { readonly kind: "setup-failed"; readonly error: ErrorInfo }
   | { readonly kind: "source-failed"; readonly error: ErrorInfo; readonly progressed: boolean }
-  /** A call goes on past its grace; only the end of the process ends it. */
-  | { readonly kind: "stuck"; readonly frame: number; readonly place: number }
+  /** It has settled something: said once. */
+  | { readonly kind: "settled" }
+  /** A call goes on past its grace; only the end of the process ends it. Without an item: one of several hangs. */
+  | { readonly kind: "stuck"; readonly item?: { readonly frame: number; readonly place: number } }
   | { readonly kind: "progress"; readonly done: number; readonly total?: number }
   | { readonly kind: "trouble"; readonly error: ErrorInfo }
   | {

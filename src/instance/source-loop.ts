@@ -18,6 +18,8 @@ const LINGER_MS = 5;
 const TURN_MS = 8;
 /** A checkpoint closes the frame when so many items have come since the last. */
 const ITEMS_WORTH_A_CHECKPOINT = 256;
+/** A source that is stopped gets so long to reach its `finally`: one that waits for something may never do. */
+const MAX_ENDING_MS = 1_000;
 /** Yielded and not confirmed: beyond this the source waits. */
 const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
 
@@ -27,6 +29,8 @@ export interface SourceLoopOptions {
   readonly node: NodeDefinition;
   readonly scope: InstanceScope;
   connect(handlers: ConnectionHandlers): Promise<StreamConnection>;
+  /** Something has been stored for good. */
+  onSettled(): void;
   onError(error: Error): void;
 }
 
@@ -83,7 +87,7 @@ export class SourceLoop {
     if (this.#state.sinceToken > 0) this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
   }
 
-  /** Whether anything was yielded in this life. */
+  /** Whether this life took the token further: a source without tokens starts over, however much it yields. */
   get hasProgressed(): boolean {
     return this.#hasProgressed;
   }
@@ -98,6 +102,7 @@ export class SourceLoop {
         const connection = await this.#options.connect({
           onConfirmed: (n) => {
             this.#transactions.confirmed(n);
+            this.#options.onSettled();
             this.#wake?.();
           },
           onRefused: (_n, error) => {
@@ -148,10 +153,13 @@ export class SourceLoop {
       await this.#room();
       if (this.#refused !== undefined) throw this.#refused;
     }
+    await Promise.race([this.#ending, env.timers.sleep(MAX_ENDING_MS)]);
     return "stopped";
   }
 
   #stopNow: (() => void) | undefined;
+  /** The source's own end, after it has been told: its `finally` blocks. */
+  #ending: Promise<unknown> | undefined;
 
   /** A source may wait for ever for its next item: a stop need not. */
   #nextOrStop(step: Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> {
@@ -165,7 +173,6 @@ export class SourceLoop {
     const { env } = this.#options;
     this.#outputs.place(item);
     this.#transactions.count("emitted", 1);
-    this.#hasProgressed = true;
     this.#sinceToken++;
     this.#sinceFlush++;
     if (this.#outputs.hasFullFrame) this.#flush();
@@ -179,7 +186,12 @@ export class SourceLoop {
   #checkpoint(token: unknown): void {
     const state = this.#state as SourceState;
     // Encoded now: the token may be an object that the source goes on changing.
-    state.token = encodeStandalone(token);
+    const bytes = encodeStandalone(token);
+    if (state.token === undefined || !bytes.equals(state.token)) {
+      this.#hasProgressed = true;
+      this.#transactions.count("checkpoints", 1);
+    }
+    state.token = bytes;
     state.given = this.#given.map((count, target) => count + this.#outputs.openItems(target));
     this.#isMarked = true;
     this.#sinceToken = 0;
@@ -238,10 +250,14 @@ export class SourceLoop {
     try {
       // n.b. a generator that is waiting cannot be ended from outside; its return() waits with it.
       const ended = this.#iterator?.return?.();
-      if (ended instanceof Promise) ended.catch(() => undefined);
+      if (ended instanceof Promise) this.#ending = ended.catch((error) => this.#lament(error));
     } catch (error) {
-      this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
+      this.#lament(error);
     }
+  }
+
+  #lament(error: unknown): void {
+    this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
   }
 
   close(): void {

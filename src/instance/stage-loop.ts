@@ -12,6 +12,7 @@ import { Credit } from "./credit.ts";
 import { targetsOf } from "./edges.ts";
 import { Failures, type FailureSettings } from "./failures.ts";
 import { Groups } from "./groups.ts";
+import { InHand } from "./in-hand.ts";
 import { Outputs } from "./outputs.ts";
 import { Transactions } from "./transactions.ts";
 import { type ItemRef, WorkRange } from "./work.ts";
@@ -36,7 +37,9 @@ export interface StageLoopOptions {
   readonly watch: Float64Array;
   connect(handlers: ConnectionHandlers, lost: number): Promise<StreamConnection>;
   /** A call outlived its grace; `abandon` when nobody will end the process for it. */
-  onStuck(frame: number, place: number): "wait" | "abandon";
+  onStuck(item: { readonly frame: number; readonly place: number } | undefined): "wait" | "abandon";
+  /** Something has been settled for good. */
+  onSettled(): void;
   onError(error: Error): void;
 }
 
@@ -56,6 +59,7 @@ export class StageLoop {
   readonly #failures: Failures;
   readonly #credit: Credit;
   readonly #caller: Caller;
+  readonly #inHand: InHand;
   readonly #groups: Groups | undefined;
   readonly #concurrency: number;
   #queue: WorkRange[] = [];
@@ -85,6 +89,7 @@ export class StageLoop {
       batch === undefined || isAlone
         ? undefined
         : new Groups(env, batch.size, batch.withinMs, () => this.#pump());
+    this.#inHand = new InHand(options.watch);
     this.#caller = new Caller({
       env,
       node,
@@ -93,10 +98,15 @@ export class StageLoop {
       transactions: this.#transactions,
       failures: this.#failures,
       credit: this.#credit,
-      watch: options.watch,
+      inHand: this.#inHand,
       isCurrent: (epoch) => epoch === this.#epoch,
       onEnd: () => this.#schedulePump(),
-      onStuck: (ref) => options.onStuck(ref.range.number, ref.range.offset + ref.index),
+      onStuck: ([ref, ...others]) =>
+        options.onStuck(
+          ref === undefined || others.length > 0
+            ? undefined
+            : { frame: ref.range.number, place: ref.range.offset + ref.index },
+        ),
     });
   }
 
@@ -168,6 +178,7 @@ export class StageLoop {
   #onConfirmed(n: number, epoch: number): void {
     if (epoch !== this.#epoch) return;
     this.#transactions.confirmed(n);
+    this.#options.onSettled();
     this.#sentUnconfirmed -= this.#sentItems.get(n) ?? 0;
     this.#sentItems.delete(n);
     if (this.#queue.length > 0 || this.#groups?.hasReady === true) this.#pump();
@@ -247,11 +258,14 @@ export class StageLoop {
     if (decoded === undefined) return;
     const { batchBy } = this.#options.node;
     let key: unknown;
+    this.#inHand.enter([ref]);
     try {
       key = batchBy === undefined ? undefined : (batchBy as (item: unknown) => unknown)(decoded.item);
     } catch (error) {
       this.#caller.fail(ref, decoded.item, error);
       return;
+    } finally {
+      this.#inHand.leave();
     }
     groups.add(key, ref, decoded.item);
   }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Agent, type AgentOptions } from "../agent/agent.ts";
 import { LocalBackplane } from "../backplane/local.ts";
 import { describeModule } from "../bundle/describe.ts";
@@ -7,7 +7,7 @@ import { Coordinator } from "../coordinator/coordinator.ts";
 import type { RunController } from "../coordinator/run-controller.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { Env } from "../env/env.ts";
-import { acquireLock, type Lock } from "../env/lock-file.ts";
+import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
 import { DataDirectoryError, UsageError } from "../errors.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
@@ -177,8 +177,13 @@ export class LocalRun {
 }
 
 async function lockRun(env: Env, store: RunStore, pipeline: string, run: string): Promise<Lock> {
+  const path = store.lockOf(pipeline, run);
+  const former = await readLock(env, path);
   try {
-    return await acquireLock(env, store.lockOf(pipeline, run));
+    const lock = await acquireLock(env, path);
+    // The holder was killed: its sockets are nobody's any more.
+    if (former !== undefined && former.note !== "") await removeRuntime(env, former.note);
+    return lock;
   } catch (error) {
     if (!(error instanceof DataDirectoryError) || error.code !== "MR_DATA_LOCKED") throw error;
     throw new DataDirectoryError(
@@ -186,6 +191,15 @@ async function lockRun(env: Env, store: RunStore, pipeline: string, run: string)
       `run ${run} of pipeline ${pipeline}: process ${String(error.details["pid"])} is at work on it; wait for it or stop it, or use --new to begin another`,
       { cause: error },
     );
+  }
+}
+
+async function removeRuntime(env: Env, note: string): Promise<void> {
+  try {
+    const { control } = JSON.parse(note) as RunAddress;
+    if (/[\\/]millrace-[0-9a-f]{12}[\\/]control$/.test(control)) await env.disk.remove(dirname(control));
+  } catch {
+    // A note that says nothing: the system's sweep of its temporary folder takes the rest.
   }
 }
 

@@ -21,7 +21,7 @@ interface Access {
 }
 
 /** A run that is being started or ended says for a moment neither where it is nor that it is gone. */
-const MOMENT_MS = 10_000;
+const MOMENT_MS = 5_000;
 const ANSWER_MS = 10_000;
 const MAX_REOPENED = 5;
 

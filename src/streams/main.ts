@@ -21,6 +21,7 @@ async function main(): Promise<void> {
   const parent = env.processes.parent();
   if (parent === undefined) throw new Error("streams process: it is started by an agent, not by hand");
   parent.onGone(() => env.processes.exit(0));
+  env.processes.ignoreStopSignals();
   let opened: OpenedEngine | undefined;
   let server: StreamServer | undefined;
 

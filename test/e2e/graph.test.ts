@@ -243,7 +243,7 @@ test("batches: by size, by time, by key; a failed item of a batch fails alone", 
       export default p;
     `,
   });
-  const { code, json } = await project.run("batches.ts", ["--streams", "memory:"]);
+  const { code, json } = await project.run("batches.ts");
   const notes = project.notes<[string, ...unknown[]]>();
   const of = (name: string) => notes.filter(([kind]) => kind === name);
   expect(code).toBe(8);

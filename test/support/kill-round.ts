@@ -27,7 +27,7 @@ export interface RoundReport {
 export const ROUND = {
   items: 200_000,
   checkpoint: 500,
-  sourcePaceMs: 0.02,
+  sourcePaceMs: 0.025,
   sinkCostMs: 0.02,
   stages: { source: "feed", sink: "sink" },
   instances: { left: 2, sink: 2 },
@@ -110,7 +110,7 @@ export class KillRound {
     const shares = kinds.map(() => this.#random.between(0.02, 0.9)).sort((a, b) => a - b);
     // What lies before the sink is done before it is: up to its kill, all kills are moved to where it is at work.
     const last = Math.max(kinds.lastIndexOf("source"), kinds.lastIndexOf("stage"));
-    return shares.map((share, i) => (i <= last ? share * 0.8 : share));
+    return shares.map((share, i) => (i <= last ? share * 0.75 : share));
   }
 
   async #kill(kind: KillKind, share: number): Promise<string | undefined> {

@@ -1,0 +1,3 @@
+import { importBench } from "./build.mjs";
+
+await importBench("recovery/measure.ts");

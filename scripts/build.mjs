@@ -13,6 +13,7 @@ import { build } from "esbuild";
 const ENTRIES = [
   "index",
   "cli/main",
+  "cli/doctor-child",
   "instance/main",
   "streams/main",
   "bundle/describe-child",

@@ -16,7 +16,7 @@ const HELP = `node bench/hop/main.mjs [--items N] [--bullmq-items N] [--rounds N
   --rounds N        how often each system runs, in turn; default 3
   --floor RATIO     exit 1 when the median ratio is below; default 30
   --folder DIR      where both keep their data (a real disk); default node_modules/.cache/millrace-bench
-  --quick           one round, 200000 and 20000 items`;
+  --quick           one round, 1000000 and 20000 items`;
 
 interface Settings {
   readonly items: number;
@@ -83,7 +83,7 @@ function read(argv: readonly string[], repository: string): Settings | undefined
     const { values } = parseArgs({ args: [...argv], options: { ...options, quick: { type: "boolean" } } });
     const quick = values.quick ?? false;
     return {
-      items: positive("items", values.items, quick ? 200_000 : 1_000_000),
+      items: positive("items", values.items, 1_000_000),
       bullmqItems: positive("bullmq-items", values["bullmq-items"], quick ? 20_000 : 60_000),
       rounds: positive("rounds", values.rounds, quick ? 1 : 3),
       floor: ratio(values.floor ?? "30"),

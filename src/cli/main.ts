@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { nodeEnv } from "../env/node.ts";
 import { addDeadCommand } from "./dead-command.ts";
+import { addDoctorCommand } from "./doctor-command.ts";
 import { EXIT } from "./exit-code.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
@@ -40,6 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
     exitCode = code;
   };
   addDeadCommand(program, nodeEnv, onExit);
+  addDoctorCommand(program, nodeEnv, onExit);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -15,7 +15,7 @@ export class Credit {
   #costMs = 0;
   /** Given and not used yet. */
   outstanding = 0;
-  /** Delivered and not settled. */
+  /** Delivered, and not known to be settled for good. */
   held = 0;
 
   constructor(slots: number, itemsPerCall: number) {

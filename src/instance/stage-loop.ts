@@ -152,6 +152,7 @@ export class StageLoop {
     this.#transactions.clear();
     this.#credit.reset();
     this.#sentUnconfirmed = 0;
+    this.#sentItems.clear();
     this.#cancelLinger();
     if (this.#draining) {
       this.#epoch++;
@@ -179,8 +180,13 @@ export class StageLoop {
     if (epoch !== this.#epoch) return;
     this.#transactions.confirmed(n);
     this.#options.onSettled();
-    this.#sentUnconfirmed -= this.#sentItems.get(n) ?? 0;
+    const items = this.#sentItems.get(n) ?? 0;
+    this.#sentUnconfirmed -= items;
     this.#sentItems.delete(n);
+    // n.b. not when it is sent: until then the items come again if a process dies, and one death may repeat no
+    // more than the credit, however slow the disk is.
+    this.#credit.settled(items);
+    this.#askForMore();
     if (this.#queue.length > 0 || this.#groups?.hasReady === true) this.#pump();
     this.#checkSettledDown();
   }
@@ -335,8 +341,6 @@ export class StageLoop {
     this.#sentItems.set(this.#transactions.next, items);
     this.#sentUnconfirmed += items;
     this.#transactions.send(this.#connection, this.#outputs.take());
-    this.#credit.settled(items);
-    this.#askForMore();
   }
 
   #cancelLinger(): void {

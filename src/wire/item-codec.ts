@@ -52,9 +52,12 @@ export function packValue(value: unknown): Buffer {
   return Buffer.from(plain.pack(value));
 }
 
-/** Reverse of {@link packValue}. Throws what msgpackr throws on bytes that are not MessagePack. */
-export function unpackValue(bytes: Uint8Array): unknown {
-  return plain.unpack(bytes as Buffer);
+/**
+ * Reverse of {@link packValue}, of the bytes from `start` to before `end`. Throws what msgpackr throws on bytes
+ * that are not MessagePack.
+ */
+export function unpackValue(bytes: Uint8Array, start = 0, end = bytes.byteLength): unknown {
+  return plain.unpack(bytes as Buffer, { start, end } as never);
 }
 
 const standalone = newPackr(undefined);

@@ -324,8 +324,9 @@ describe("segments", () => {
     const { path, at } = find(disk, "version");
     const { scanSegment } = await import("../../src/streams/engines/segment-scan.ts");
     const { encodeRecord } = await import("../../src/streams/engines/log-record.ts");
-    const [record] = scanSegment(disk.bytesOf(path), true).records;
-    const head = { ...(record?.head as object), version: 99 };
+    const heads: unknown[] = [];
+    scanSegment(disk.bytesOf(path), true, (record) => heads.push(record.head));
+    const head = { ...(heads[0] as object), version: 99 };
     disk.overwrite(path, 0, Buffer.concat(encodeRecord({ head, blobs: [] }, 1, 1).buffers));
     expect(at).toBeGreaterThan(0);
 

@@ -91,15 +91,16 @@ export function readRecord(segment: Buffer, offset: number): RecordView | undefi
   if (blobAt !== offset + length) return undefined;
   let head: unknown;
   try {
-    head = unpackValue(segment.subarray(offset + RECORD_FIXED_BYTES, offset + RECORD_FIXED_BYTES + headLength));
+    head = unpackValue(segment, offset + RECORD_FIXED_BYTES, offset + RECORD_FIXED_BYTES + headLength);
   } catch {
     return undefined;
   }
   return {
     offset,
     length,
-    lsn: Number(segment.readBigUInt64LE(offset + 12)),
-    group: Number(segment.readBigUInt64LE(offset + 20)),
+    // n.b. half the price of a bigint each, and a backlog has millions.
+    lsn: segment.readUInt32LE(offset + 12) + segment.readUInt32LE(offset + 16) * 2 ** 32,
+    group: segment.readUInt32LE(offset + 20) + segment.readUInt32LE(offset + 24) * 2 ** 32,
     head,
     blobs,
   };

@@ -71,8 +71,7 @@ export class SegmentLog implements Log {
       const segment: Segment = { number: Number(name.slice(0, 8)), path, file, bytes: size, isDirty: false, live: 0, liveBytes: 0 };
       this.#segments.set(segment.number, segment);
       const isNewest = index === names.length - 1;
-      const scan = scanSegment(bytes, isNewest);
-      for (const record of scan.records) {
+      const scan = scanSegment(bytes, isNewest, (record) => {
         const head = record.head as { version?: number };
         if (head.version !== undefined && head.version !== LOG_VERSION) {
           throw new DataDirectoryError(
@@ -90,7 +89,7 @@ export class SegmentLog implements Log {
             crc: blob.crc,
           })),
         );
-      }
+      });
       for (const hole of scan.holes) damage.push({ file: path, ...hole, kind: "damaged" });
       if (scan.end < size) {
         if (isNewest) {

@@ -120,7 +120,7 @@ export class Agent {
         let instances = 0;
         for (const slot of this.#knownRun(run).slots.values()) {
           if (slot.stage !== stage) continue;
-          slot.drain("completed", 30_000);
+          slot.complete();
           instances++;
         }
         return { instances };

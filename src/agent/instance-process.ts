@@ -174,7 +174,7 @@ export class InstanceProcess {
     this.#drain = { kind: "drain", reason, graceMs };
     this.#child?.send(this.#drain);
     this.#env.timers.after(
-      graceMs + AFTER_GRACE_MS + this.#node.settings.graceMs,
+      graceMs + AFTER_GRACE_MS,
       () => {
         if (this.#child !== undefined && this.#ended === undefined) this.kill();
       },

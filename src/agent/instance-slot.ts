@@ -125,6 +125,12 @@ export class InstanceSlot {
     this.#waitMs = 0;
   }
 
+  /** Its stage is complete: nothing is in hand, only the teardown is left, and that may take as long as a call. */
+  complete(): void {
+    const { timeoutMs, graceMs } = this.#options.node.settings;
+    this.drain("completed", timeoutMs + graceMs);
+  }
+
   drain(reason: DrainReason, graceMs: number): void {
     if (this.#drain !== undefined) return;
     this.#drain = { reason, graceMs };

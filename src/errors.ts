@@ -122,7 +122,7 @@ export function describeValue(value: unknown): string {
       return Object.prototype.toString.call(value);
     }
   }
-  return `${String(value)} (${typeof value})`;
+  return value === null || value === undefined ? String(value) : `${String(value)} (${typeof value})`;
 }
 
 function clip(text: string, length: number): string {
@@ -171,10 +171,8 @@ export const ERROR_CODES = {
   MR_STREAM_UNKNOWN: "The stream was not opened; the run's definition and its data disagree.",
   MR_STREAM_CLOSED: "The streams process is gone; it is restarted and the work goes on.",
   MR_CLAIM_LOST: "The items were handed to another instance meanwhile; this result is dropped.",
-  MR_BACKPRESSURE: "The stream takes no more for now: wait and try again.",
+  MR_BACKPRESSURE: "The other side takes no more for now: wait and try again.",
   MR_DISK_FULL: "Make room on the disk of the data directory; the same command resumes.",
-  MR_DISK_LOW: "Make room on the disk of the data directory; work goes on by itself.",
-  MR_ENGINE_UNREACHABLE: "The stream engine does not answer: see `millrace doctor`.",
   // data directory
   MR_DATA_NOT_OURS: "Name an empty or new directory with --data, or one that millrace made.",
   MR_DATA_LOCKED: "Another live process works on this run: wait for it, or stop it.",
@@ -182,7 +180,6 @@ export const ERROR_CODES = {
   // runs
   MR_RUN_CONFLICT: "Use --new to start afresh, or --resume RUN to go on with that run.",
   MR_RUN_UNKNOWN: "Check the names and --data: the message says what there is.",
-  MR_RUN_FAILED: "See the error above; fix it and run the same command to resume.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
   // control plane
   MR_PROTOCOL: "The message is not understood: both sides must speak the same version of MMOP.",

@@ -24,7 +24,9 @@ try {
     const group: Promise<void>[] = [];
     for (let i = 0; i < 1_000 && done < frames; i++, done++) {
       const append: Append = { stream: "backlog", frame, count: 5, delayMs: 0, isNew: true };
-      group.push(filled.engine.transact({ settlements: [], appends: [append], records: [], marks: [], counts: [] }));
+      group.push(
+        filled.engine.transact({ settlements: [], appends: [append], records: [], marks: [], counts: [] }),
+      );
     }
     await Promise.all(group);
   }

@@ -148,6 +148,8 @@ export class AgentRun {
         external: isUnknown || what.startsWith("signal SIGKILL"),
         ...(end.cause === "hung" && culprit !== undefined && culprit !== "unknown" ? { culprit } : {}),
         what,
+        // n.b. one that was stopped, say, dies of nothing that it had in hand: nobody is charged, yet it died.
+        cause: end.cause === "killed" || slot.state === "draining" ? "drain-cut-short" : "instance-died",
       });
     } catch {
       // The streams process is gone for good: so are its claims.

@@ -194,11 +194,12 @@ export class InstanceProcess {
     this.isRunning = false;
     let cause: InstanceEnd["cause"] = "crashed";
     if (this.#ended !== undefined) cause = this.#ended;
-    else if (this.#hung) cause = "hung";
+    // Before its setup was over it had no item in hand. (A kill signal that is not ours came from outside.)
+    else if (!wasRunning && (this.#hung || (!this.#killed && signal !== "SIGKILL"))) {
+      cause = this.#failure ?? "setup-failed";
+    } else if (this.#hung) cause = "hung";
     else if (this.#killed) cause = "killed";
     else if (this.#failure !== undefined) cause = this.#failure;
-    // Before its setup was over it had no item in hand. (A kill signal may well have come from outside.)
-    else if (!wasRunning && signal !== "SIGKILL") cause = "setup-failed";
     this.#events.onEnd({
       code,
       signal,
@@ -212,7 +213,7 @@ export class InstanceProcess {
   }
 
   #whatEnded(code: number | null, signal: string | null): string {
-    const exit = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    const exit = this.#hung ? "hanging, and was killed" : signal === null ? `exit code ${code}` : `signal ${signal}`;
     if (this.#outgrownTo !== undefined) {
       const mb = (bytes: number): string => `${Math.round(bytes / (1024 * 1024))} MB`;
       return `memory: it used ${mb(this.#outgrownTo)} of its ${mb(this.#node.settings.memoryBytes)}`;

@@ -30,7 +30,7 @@ export class StreamsProcess {
   readonly #options: StreamsProcessOptions;
   #child: ChildProcess | undefined;
   #connection: StreamConnection | undefined;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #restarts = 0;
   #quickDeaths = 0;
   #startedAt = 0;
@@ -70,6 +70,8 @@ export class StreamsProcess {
         })
         .then((child) => {
           this.#child = child;
+          // Stopped meanwhile: nobody would end it.
+          if (this.#isOver) child.kill("SIGKILL");
           child.send({ engine, socket, secret } satisfies StreamsStart);
         }, reject);
     });
@@ -86,9 +88,12 @@ export class StreamsProcess {
       this.#child?.kill("SIGKILL");
       throw error;
     }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    this.#wakeAll();
+  }
+
+  /** Those who wait with a request look again whether there is a process to ask, or never will be. */
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #onExit(): void {
@@ -118,6 +123,7 @@ export class StreamsProcess {
       } catch (error) {
         if (++this.#quickDeaths >= MAX_QUICK_DEATHS) {
           this.#isOver = true;
+          this.#wakeAll();
           this.#options.onFailed(ensureError(error));
           return;
         }
@@ -156,7 +162,10 @@ export class StreamsProcess {
   async stop(graceMs = 5_000): Promise<void> {
     this.#isOver = true;
     const child = this.#child;
-    if (child === undefined) return;
+    if (child === undefined) {
+      this.#wakeAll();
+      return;
+    }
     await new Promise<void>((resolve) => {
       const kill = this.#options.env.timers.after(graceMs, () => child.kill("SIGKILL"));
       this.#stopping = () => {
@@ -165,6 +174,6 @@ export class StreamsProcess {
       };
       if (!child.send("stop")) child.kill("SIGKILL");
     });
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#wakeAll();
   }
 }

@@ -6,6 +6,7 @@ import { checkGraph } from "../definition/check-graph.ts";
 import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import { nodeEnv } from "../env/node.ts";
+import { endWithParent } from "../env/watchdog.ts";
 import { MillraceError } from "../errors.ts";
 import {
   type DescribeMessage,
@@ -92,6 +93,8 @@ function main(): void {
   // `run` looks for this: a module that runs itself when it is imported must not do so here.
   Object.assign(globalThis, { [Symbol.for("millrace.role")]: "describe" });
   parent.onGone(() => env.processes.exit(0));
+  // A module may block while it is imported: then nothing of this thread notices that the parent is gone.
+  endWithParent();
   process.on("uncaughtException", fail);
   watchExit();
   let isOrdered = false;

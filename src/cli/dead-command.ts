@@ -32,7 +32,9 @@ export function addDeadCommand(program: Command, env: Env, onExit: (code: number
     .option("--run <RUN>", "of that run (default: the pipeline's newest)")
     .option("--data <DIR>", "where runs are kept (default .millrace, or MILLRACE_DATA)")
     .option("--json", "print the letter as JSON; several as an array")
-    .action(async (target: string, ids: string[], flags: DeadFlags) => onExit(await deadShow(env, target, ids, flags)));
+    .action(async (target: string, ids: string[], flags: DeadFlags) =>
+      onExit(await deadShow(env, target, ids, flags)),
+    );
 }
 
 /** Lists them; gives the exit code. */
@@ -47,7 +49,12 @@ export async function deadList(env: Env, target: string, flags: DeadFlags): Prom
 }
 
 /** Shows them; gives the exit code. */
-export async function deadShow(env: Env, target: string, ids: readonly string[], flags: DeadFlags): Promise<number> {
+export async function deadShow(
+  env: Env,
+  target: string,
+  ids: readonly string[],
+  flags: DeadFlags,
+): Promise<number> {
   return await withLetters(env, target, flags, async (letters) => {
     const found: DeadLetter[] = [];
     for (const id of new Set(ids)) {
@@ -75,7 +82,11 @@ async function withLetters(
   use: (letters: DeadLetters) => Promise<number>,
 ): Promise<number> {
   const { run } = flags;
-  const letters = await DeadLetters.open(env, { data: dataOf(flags.data), ...partsOf(target), ...(run === undefined ? {} : { run }) });
+  const letters = await DeadLetters.open(env, {
+    data: dataOf(flags.data),
+    ...partsOf(target),
+    ...(run === undefined ? {} : { run }),
+  });
   try {
     for (const damage of letters.damage) tell(`warn ${printable(damage)}`);
     return await use(letters);
@@ -86,7 +97,8 @@ async function withLetters(
 
 function partsOf(target: string): { pipeline: string; stage?: string } {
   const [, pipeline, stage] = /^([A-Za-z0-9][\w.-]*)(?:\/([A-Za-z0-9][\w.-]*))?$/.exec(target) ?? [];
-  if (pipeline === undefined) throw new UsageError("MR_USAGE", `${JSON.stringify(target)}: write PIPELINE or PIPELINE/STAGE`);
+  if (pipeline === undefined)
+    throw new UsageError("MR_USAGE", `${JSON.stringify(target)}: write PIPELINE or PIPELINE/STAGE`);
   return { pipeline, ...(stage === undefined ? {} : { stage }) };
 }
 
@@ -108,5 +120,7 @@ async function printTable(letters: DeadLetters, target: string): Promise<void> {
     return;
   }
   for (const line of linesOf(rows)) if (!(await print(`${line}\n`))) return;
-  tell(`${grouped(rows.length)} dead ${rows.length === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}`);
+  tell(
+    `${grouped(rows.length)} dead ${rows.length === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}`,
+  );
 }

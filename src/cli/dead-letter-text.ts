@@ -1,3 +1,4 @@
+import type { ErrorInfo } from "../errors.ts";
 import type { DeadLetter } from "../run/dead-letters.ts";
 import { itemAsJson } from "./item-json.ts";
 import { oneLine, printable } from "./terminal.ts";
@@ -13,15 +14,17 @@ export function letterAsJson(letter: DeadLetter): Record<string, unknown> {
     item: raw === undefined ? itemAsJson(item) : null,
     ...(raw === undefined ? {} : { raw: raw.toString("base64") }),
     headers,
-    attempts: attempts.map(({ at, error: { name, message, stack, code } }) => ({
-      at,
-      error: { name, message, stack, ...(code === undefined ? {} : { code }) },
-    })),
+    attempts: attempts.map(({ at, error }) => ({ at, error: errorAsJson(error) })),
     reason,
     bundle,
     path,
     deadAt,
   };
+}
+
+/** `code` only where the error has one. */
+function errorAsJson({ name, message, stack, code }: ErrorInfo): ErrorInfo {
+  return { name, message, stack, ...(code === undefined ? {} : { code }) };
 }
 
 /** What the table of letters shows of one; not the item, which may be large. */
@@ -38,7 +41,14 @@ export function rowOf(letter: DeadLetter): LetterRow {
   const error = last === undefined ? "" : oneLine(`${last.name}: ${last.message}`, MAX_ERROR);
   return {
     deadAt: letter.deadAt,
-    cells: [letter.id, letter.stage, letter.reason, String(letter.attempts.length), error, timeOf(letter.deadAt)],
+    cells: [
+      letter.id,
+      letter.stage,
+      letter.reason,
+      String(letter.attempts.length),
+      error,
+      timeOf(letter.deadAt),
+    ],
   };
 }
 
@@ -46,13 +56,34 @@ export function rowOf(letter: DeadLetter): LetterRow {
 export function* linesOf(rows: LetterRow[]): Generator<string> {
   rows.sort((a, b) => a.deadAt - b.deadAt);
   const table = [HEADINGS, ...rows.map((row) => row.cells)];
-  const widths = HEADINGS.map((_, column) => table.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0));
-  for (const row of table) yield row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const widths = HEADINGS.map((_, column) =>
+    table.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
+  );
+  for (const row of table)
+    yield row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
 }
 
 /** All that is known of one letter, for people. */
 export function describeLetter(letter: DeadLetter): string {
-  const { id, stage, pipeline, run, key, headers, attempts, reason, bundle, path, deadAt, enqueuedAt, item, raw } = letter;
+  const {
+    id,
+    stage,
+    pipeline,
+    run,
+    key,
+    headers,
+    attempts,
+    reason,
+    bundle,
+    path,
+    deadAt,
+    enqueuedAt,
+    item,
+    raw,
+  } = letter;
   const lines = [
     `dead letter ${id}`,
     `  stage     ${stage} of ${pipeline}, run ${run}`,
@@ -69,7 +100,10 @@ export function describeLetter(letter: DeadLetter): string {
     ]),
     ...(raw === undefined
       ? ["  item", ...indented(JSON.stringify(itemAsJson(item), undefined, 2))]
-      : [`  item: ${raw.length} bytes that cannot be decoded, in base64`, ...indented(raw.toString("base64"))]),
+      : [
+          `  item: ${raw.length} bytes that cannot be decoded, in base64`,
+          ...indented(raw.toString("base64")),
+        ]),
   ];
   return printable(lines.join("\n"));
 }
@@ -81,7 +115,10 @@ function indented(text: string): string[] {
 /** A stack repeats name and message before its first place. */
 function stackBelow(stack: string, message: string): string[] {
   const end = message === "" ? 0 : stack.indexOf(message) + message.length;
-  const places = stack.slice(Math.max(0, end)).split("\n").map((line) => line.trim());
+  const places = stack
+    .slice(Math.max(0, end))
+    .split("\n")
+    .map((line) => line.trim());
   return places.filter((line) => line.startsWith("at "));
 }
 

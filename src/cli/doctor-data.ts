@@ -33,12 +33,20 @@ export async function checkData(env: Env, path: string): Promise<Check[]> {
     if (found === undefined) return [await checkFuture(env, directory)];
     await access(found, constants.R_OK | constants.W_OK);
   } catch (error) {
-    return [fail("data", (error as Error).message, "name another directory with --data, or give this user access to it")];
+    return [
+      fail(
+        "data",
+        (error as Error).message,
+        "name another directory with --data, or give this user access to it",
+      ),
+    ];
   }
   const data = found;
   return [
     await checkRoom(env, data),
-    await failing("flush", "check the disk; with --streams memory: nothing is stored at all", () => checkFlush(env, data)),
+    await failing("flush", "check the disk; with --streams memory: nothing is stored at all", () =>
+      checkFlush(env, data),
+    ),
     await failing("runs", "look at the files in the data directory", () => checkRuns(env, data)),
   ];
 }
@@ -50,10 +58,17 @@ async function checkFuture(env: Env, directory: string): Promise<Check> {
   try {
     await access(parent, constants.W_OK);
   } catch {
-    return fail("data", `${directory} is not there, and ${parent} cannot be written to`, "name another directory with --data");
+    return fail(
+      "data",
+      `${directory} is not there, and ${parent} cannot be written to`,
+      "name another directory with --data",
+    );
   }
   const free = await env.disk.freeBytes(parent);
-  return judgeRoom(free, `${directory} is not there yet: the first run makes it; what its disk is worth can be told then`);
+  return judgeRoom(
+    free,
+    `${directory} is not there yet: the first run makes it; what its disk is worth can be told then`,
+  );
 }
 
 async function checkRoom(env: Env, data: string): Promise<Check> {
@@ -62,13 +77,20 @@ async function checkRoom(env: Env, data: string): Promise<Check> {
 
 function judgeRoom(free: number, what: string): Check {
   const detail = `${what}; ${(free / GB).toFixed(1)} GB are free`;
-  return free < LITTLE_BYTES ? warn("data", detail, "make room: a run stops when its disk is full") : ok("data", detail);
+  return free < LITTLE_BYTES
+    ? warn("data", detail, "make room: a run stops when its disk is full")
+    : ok("data", detail);
 }
 
 /** Flushes a small file a few times, as the log does, and removes it. */
 async function checkFlush(env: Env, data: string): Promise<Check> {
   const kind = UNSAFE.get((await statfs(data)).type);
-  if (kind !== undefined) return warn("flush", `the data directory is on ${kind}`, "name a directory on a disk of this machine with --data");
+  if (kind !== undefined)
+    return warn(
+      "flush",
+      `the data directory is on ${kind}`,
+      "name a directory on a disk of this machine with --data",
+    );
   const path = join(data, `.probe-${env.random.bytes(6).toString("hex")}`);
   const times: number[] = [];
   const file = await env.disk.open(path, "create");
@@ -85,8 +107,18 @@ async function checkFlush(env: Env, data: string): Promise<Check> {
   }
   const median = times.sort((a, b) => a - b)[FLUSHES / 2] ?? 0;
   const detail = `a flush to disk takes ${median.toFixed(2)} ms (median of ${FLUSHES})`;
-  if (median < IMPOSSIBLE_FLUSH_MS) return warn("flush", `${detail}: no disk is that fast, so flushes are not carried out`, "see what swallows fsync here: eatmydata, or a virtual disk that is set to ignore it");
-  if (median > SLOW_FLUSH_MS) return warn("flush", detail, 'use a faster disk, or durability: "process" where a power cut may cost items');
+  if (median < IMPOSSIBLE_FLUSH_MS)
+    return warn(
+      "flush",
+      `${detail}: no disk is that fast, so flushes are not carried out`,
+      "see what swallows fsync here: eatmydata, or a virtual disk that is set to ignore it",
+    );
+  if (median > SLOW_FLUSH_MS)
+    return warn(
+      "flush",
+      detail,
+      'use a faster disk, or durability: "process" where a power cut may cost items',
+    );
   return ok("flush", detail);
 }
 
@@ -106,14 +138,21 @@ async function checkRuns(env: Env, data: string): Promise<Check> {
       said.push(`${pipeline} ${manifest.run} ${stateOf(manifest, holder?.pid, isLive)}`);
     }
   }
-  const shown = said.slice(0, SHOWN_RUNS).join("; ") + (said.length > SHOWN_RUNS ? `; and ${said.length - SHOWN_RUNS} more` : "");
+  const shown =
+    said.slice(0, SHOWN_RUNS).join("; ") +
+    (said.length > SHOWN_RUNS ? `; and ${said.length - SHOWN_RUNS} more` : "");
   const detail = said.length === 0 ? `${total} ${total === 1 ? "run" : "runs"}, none unfinished` : shown;
-  if (isInterrupted) return warn("runs", detail, "run the same command again to resume, or with --new to begin anew");
+  if (isInterrupted)
+    return warn("runs", detail, "run the same command again to resume, or with --new to begin anew");
   return ok("runs", detail);
 }
 
 function stateOf({ status }: RunManifest, holder: number | undefined, isLive: boolean): string {
-  if (isLive) return status === "completed" ? `is being read by process ${holder}` : `is at work (process ${holder})`;
-  const lock = holder === undefined ? "" : `, with a lock of process ${holder}, which is gone: the next run takes it over`;
+  if (isLive)
+    return status === "completed" ? `is being read by process ${holder}` : `is at work (process ${holder})`;
+  const lock =
+    holder === undefined
+      ? ""
+      : `, with a lock of process ${holder}, which is gone: the next run takes it over`;
   return status === "running" ? `was interrupted${lock}` : `is ${status}${lock}`;
 }

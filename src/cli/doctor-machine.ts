@@ -25,8 +25,14 @@ export async function checkMachine(env: Env): Promise<Check[]> {
 
 export function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) return fail("node", `Node ${version} is too old`, "install Node 24");
-  if (major === 20) return warn("node", `Node ${version} works, but Node 20 has had no security fixes since April 2026`, "install Node 24");
+  if (major < 20 || (major === 20 && minor < 19))
+    return fail("node", `Node ${version} is too old`, "install Node 24");
+  if (major === 20)
+    return warn(
+      "node",
+      `Node ${version} works, but Node 20 has had no security fixes since April 2026`,
+      "install Node 24",
+    );
   if (major % 2 === 1) return warn("node", `Node ${version} is not a long-term release`, "install Node 24");
   return ok("node", `Node ${version}`);
 }
@@ -35,7 +41,8 @@ export function checkNode(version: string): Check {
 export function checkMemory({ host }: Env, limit: number | undefined): Check {
   const bytes = limit === undefined || limit <= 0 ? host.memoryBytes : Math.min(limit, host.memoryBytes);
   const detail = `${Math.round(bytes / MB).toLocaleString("en-US")} MB of memory, ${host.cores} ${host.cores === 1 ? "core" : "cores"}`;
-  if (bytes < AMPLE_BYTES) return warn("memory", detail, "give it 1 GB or more, or run few instances: --instances stage=1");
+  if (bytes < AMPLE_BYTES)
+    return warn("memory", detail, "give it 1 GB or more, or run few instances: --instances stage=1");
   return ok("memory", detail);
 }
 
@@ -77,13 +84,16 @@ async function checkSockets(env: Env): Promise<Check> {
 
 /** Kills a stand-in for an agent and sees whether its instance, in an endless call, ends by itself. */
 async function checkProcesses(env: Env): Promise<Check> {
-  const fix = "let Node start processes and threads: look at limits (ulimit -u) and at what restricts the container";
+  const fix =
+    "let Node start processes and threads: look at limits (ulimit -u) and at what restricts the container";
   return await failing("processes", fix, async () => {
     const { processes, clock, timers } = env;
     let onBlocked: (pid: number) => void = () => undefined;
     const output: string[] = [];
     const blocked = new Promise<number>((resolve, reject) => {
-      const late = timers.after(START_MS, () => reject(new Error(`no process with a thread within ${START_MS} ms`)));
+      const late = timers.after(START_MS, () =>
+        reject(new Error(`no process with a thread within ${START_MS} ms`)),
+      );
       onBlocked = (pid) => {
         late.cancel();
         resolve(pid);
@@ -107,11 +117,18 @@ async function checkProcesses(env: Env): Promise<Check> {
     const killedAt = clock.mono();
     while (processes.isAlive({ pid, startTime: "" })) {
       if (clock.mono() - killedAt > ORPHAN_MS) {
-        return fail("processes", `process ${pid} outlived the one that started it`, "report it, with the system and what restricts processes on it");
+        return fail(
+          "processes",
+          `process ${pid} outlived the one that started it`,
+          "report it, with the system and what restricts processes on it",
+        );
       }
       await timers.sleep(10);
     }
-    return ok("processes", `an instance in an endless call ends ${Math.round(clock.mono() - killedAt)} ms after its agent was killed`);
+    return ok(
+      "processes",
+      `an instance in an endless call ends ${Math.round(clock.mono() - killedAt)} ms after its agent was killed`,
+    );
   });
 }
 

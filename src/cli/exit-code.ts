@@ -37,7 +37,6 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   MR_DATA_LOCKED: EXIT.conflict,
   MR_DATA_NOT_OURS: EXIT.conflict,
   MR_DATA_UNWRITABLE: EXIT.notAllowed,
-  MR_ENGINE_UNREACHABLE: EXIT.unreachable,
   MR_UNREACHABLE_PEER: EXIT.unreachable,
   MR_MODULE_TIMEOUT: EXIT.timedOut,
   MR_REQUEST_TIMEOUT: EXIT.timedOut,

@@ -37,8 +37,10 @@ function objectAsJson(value: object): unknown {
   if (value instanceof Set) return Array.from(value, itemAsJson);
   if (value instanceof Uint8Array) return base64(value);
   if (value instanceof ArrayBuffer) return base64(new Uint8Array(value));
-  if (value instanceof DataView) return base64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number | bigint>, itemAsJson);
+  if (value instanceof DataView)
+    return base64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  if (ArrayBuffer.isView(value))
+    return Array.from(value as unknown as ArrayLike<number | bigint>, itemAsJson);
   if (value instanceof Error) return { name: value.name, message: value.message, stack: value.stack ?? "" };
   if (value instanceof RegExp) return String(value);
   return objectOf(Object.entries(value));
@@ -46,7 +48,9 @@ function objectAsJson(value: object): unknown {
 
 /** n.b. fromEntries defines, so that a key called __proto__ is a key like any other. */
 function objectOf(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
-  return Object.fromEntries(entries.filter(([, part]) => part !== undefined).map(([key, part]) => [key, itemAsJson(part)]));
+  return Object.fromEntries(
+    entries.filter(([, part]) => part !== undefined).map(([key, part]) => [key, itemAsJson(part)]),
+  );
 }
 
 function base64(bytes: Uint8Array): string {

@@ -13,7 +13,7 @@ export interface Deployment {
   readonly run: string;
   readonly shape: PipelineShape;
   readonly agent: string;
-  /** Instances of each node. */
+  /** Instances of nodes for which it was said when the run was started; the others go by their own settings. */
   readonly instances: ReadonlyMap<string, number>;
 }
 
@@ -69,7 +69,7 @@ export class RunController {
     const { shape, instances } = this.deployment;
     const starts: Promise<void>[] = [];
     for (const node of [...shape.nodes].reverse()) {
-      const count = node.kind === "source" ? 1 : (instances.get(node.name) ?? 1);
+      const count = node.kind === "source" ? 1 : (instances.get(node.name) ?? node.settings.instances.min);
       for (let i = 1; i <= count; i++) starts.push(this.#startInstance(node, `${node.name}.${i}`));
     }
     await Promise.all(starts);

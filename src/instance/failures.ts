@@ -5,6 +5,7 @@ import { CallTimeoutError, errorInfo, StageError } from "../errors.ts";
 import type { Mark } from "../streams/contract.ts";
 import type { AttemptInfo } from "../wire/frame.ts";
 import { packValue } from "../wire/item-codec.ts";
+import { pickFrames } from "../wire/retry-frames.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef, WorkRange } from "./work.ts";
 
@@ -58,9 +59,9 @@ export class Failures {
 
   /** Whether an item that failed like this gets another attempt. */
   isLast(ref: ItemRef, error: Error): boolean {
-    if (error.name === "TerminalError") return true;
-    if (this.#node.unless?.(error) === true) return true;
-    return ref.range.failuresOf(ref.index) + 1 >= this.#node.settings.retry.attempts;
+    // First what needs none of the user's code: an `unless` that throws must not make the attempts endless.
+    if (ref.range.failuresOf(ref.index) + 1 >= this.#node.settings.retry.attempts) return true;
+    return error.name === "TerminalError" || this.#node.unless?.(error) === true;
   }
 
   /** Puts the item back on its stage's stream, with its delay. */
@@ -113,10 +114,11 @@ export class Failures {
   /** Builds the frames of the retries that the coming transaction holds. */
   flush(): void {
     for (const { range, delayMs, places, attempts } of this.#groups.values()) {
-      const bytes = range.frame.pick(places, (place) => ({
+      // n.b. in parts: a stack an attempt may make the retry of a frame far larger than a frame may be.
+      const frames = pickFrames(range.frame, places, (place) => ({
         history: [...(range.frame.meta?.get(place)?.history ?? []), attempts.get(place) as AttemptInfo],
       }));
-      this.#transactions.retry({ bytes, count: places.length, delayMs });
+      for (const frame of frames) this.#transactions.retry({ ...frame, delayMs });
     }
     this.#groups.clear();
   }

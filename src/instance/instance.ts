@@ -179,6 +179,7 @@ export class Instance {
 
   /** The drain's grace is over: calls that go on are aborted. */
   abort(): void {
+    this.#source?.abort();
     this.#stage?.abort(new StageError("MR_CALL_TIMEOUT", `stage ${this.#scope.stage}: the instance is being ended`));
   }
 

@@ -1,7 +1,7 @@
 import type { DrainReason } from "../definition/context.ts";
 import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { ensureError, StageError } from "../errors.ts";
+import { ensureError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { encodeStandalone, packValue } from "../wire/item-codec.ts";
@@ -9,6 +9,7 @@ import type { InstanceScope } from "./call-context.ts";
 import { targetsOf } from "./edges.ts";
 import { Outputs } from "./outputs.ts";
 import { SourceContext } from "./source-context.ts";
+import { SourceIteration } from "./source-iteration.ts";
 import { readSourceState, SourceOrigins, type SourceState } from "./source-state.ts";
 import { Transactions } from "./transactions.ts";
 
@@ -18,6 +19,8 @@ const LINGER_MS = 5;
 const TURN_MS = 8;
 /** A checkpoint closes the frame when so many items have come since the last. */
 const ITEMS_WORTH_A_CHECKPOINT = 256;
+/** A source that is stopped with items that no token covers gets so long to yield again, or to set a token. */
+const MAX_STEP_MS = 1_000;
 /** A source that is stopped gets so long to reach its `finally`: one that waits for something may never do. */
 const MAX_ENDING_MS = 1_000;
 /** Yielded and not confirmed: beyond this the source waits. */
@@ -40,6 +43,7 @@ export interface SourceLoopOptions {
  * S1 A token becomes durable in the transaction that holds the last item it covers, or a later one.
  * S2 After a lost connection what was not confirmed is sent again; what the streams process knows as durable is
  *    not: each transaction carries its number, and the number of the last is part of the source's stored state.
+ * S3 A source that sets tokens is stopped where one covers all that is stored: nothing is given twice for a stop.
  */
 export class SourceLoop {
   readonly #options: SourceLoopOptions;
@@ -55,10 +59,14 @@ export class SourceLoop {
   #isMarked = false;
   #linger: Timer | undefined;
   #wake: (() => void) | undefined;
+  /** Asked to stop at the next good place. */
+  #stopping = false;
+  /** To stop at any place. */
   #stopped = false;
+  #closed = false;
   #hasProgressed = false;
+  #iteration: SourceIteration | undefined;
   #refused: Error | undefined;
-  #iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
 
   constructor(options: SourceLoopOptions) {
     const { env, definition, node } = options;
@@ -97,7 +105,7 @@ export class SourceLoop {
   }
 
   async #connect(): Promise<void> {
-    for (let waitMs = 10; !this.#stopped; waitMs = Math.min(500, waitMs * 2)) {
+    for (let waitMs = 10; !this.#closed; waitMs = Math.min(500, waitMs * 2)) {
       try {
         const connection = await this.#options.connect({
           onConfirmed: (n) => {
@@ -112,7 +120,8 @@ export class SourceLoop {
           },
           onClose: () => {
             this.#connection = undefined;
-            if (!this.#stopped) void this.#connect();
+            // n.b. also while it is being stopped: what it has yielded is still to be stored.
+            if (!this.#closed) void this.#connect();
           },
         });
         this.#connection = connection;
@@ -133,40 +142,50 @@ export class SourceLoop {
     const state = this.#state as SourceState;
     const context = new SourceContext(scope, state.token, (token) => this.#checkpoint(token));
     const given = await (node.handler.run as unknown as (context: SourceContext) => unknown)(context);
-    const iterator = iteratorOf(node.name, given);
-    this.#iterator = iterator;
     const { env } = this.#options;
+    const iteration = new SourceIteration(env, node.name, given);
+    this.#iteration = iteration;
     let until = env.clock.mono() + TURN_MS;
     let turns = 0;
     for (;;) {
-      if (this.#stopped) break;
-      let step = iterator.next();
-      if (step instanceof Promise || "then" in step) {
-        step = await this.#nextOrStop(step as Promise<IteratorResult<unknown>>);
-        if (this.#stopped) break;
+      if (this.#mayStop) break;
+      let step = iteration.next();
+      if (step instanceof Promise) {
+        if (this.#stopping) iteration.cutAfter(MAX_STEP_MS);
+        const settled = await step;
+        if (settled === undefined) break;
+        step = settled;
       } else if ((++turns & 15) === 0 && env.clock.mono() > until) {
         await new Promise<void>((resolve) => env.timers.soon(resolve));
         until = env.clock.mono() + TURN_MS;
       }
-      if ((step as IteratorResult<unknown>).done === true) return "ended";
-      this.#take((step as IteratorResult<unknown>).value);
+      const { done, value } = step;
+      if (done === true) {
+        // n.b. it may have ended because it was told to: then it goes on when the run does.
+        if (this.#stopping) break;
+        return "ended";
+      }
+      // A token covers all that came before this item: it comes again when the source goes on.
+      if (this.#stopping && this.#sinceToken === 0 && state.token !== undefined) break;
+      this.#take(value);
       await this.#room();
       if (this.#refused !== undefined) throw this.#refused;
     }
-    await Promise.race([this.#ending, env.timers.sleep(MAX_ENDING_MS)]);
+    await Promise.race([this.#endIteration(iteration), env.timers.sleep(MAX_ENDING_MS)]);
     return "stopped";
   }
 
-  #stopNow: (() => void) | undefined;
-  /** The source's own end, after it has been told: its `finally` blocks. */
-  #ending: Promise<unknown> | undefined;
+  /** Whether the iteration may end here: what is stored is covered by a token, or no token ever will. */
+  get #mayStop(): boolean {
+    return this.#stopped || (this.#stopping && (this.#sinceToken === 0 || this.#state?.token === undefined));
+  }
 
-  /** A source may wait for ever for its next item: a stop need not. */
-  #nextOrStop(step: Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> {
-    return new Promise((resolve, reject) => {
-      this.#stopNow = () => resolve({ done: true, value: undefined });
-      step.then(resolve, reject);
-    });
+  async #endIteration(iteration: SourceIteration): Promise<void> {
+    try {
+      await iteration.end();
+    } catch (error) {
+      this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
+    }
   }
 
   #take(item: unknown): void {
@@ -241,38 +260,26 @@ export class SourceLoop {
     if (this.#refused !== undefined) throw this.#refused;
   }
 
-  /** Ends the iteration; the source's `finally` blocks run. */
+  /** Ends the iteration, for a source that sets tokens at the next one; its `finally` blocks run. */
   async stop(_reason: DrainReason): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    this.#stopNow?.();
-    this.#wake?.();
-    try {
-      // n.b. a generator that is waiting cannot be ended from outside; its return() waits with it.
-      const ended = this.#iterator?.return?.();
-      if (ended instanceof Promise) this.#ending = ended.catch((error) => this.#lament(error));
-    } catch (error) {
-      this.#lament(error);
-    }
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#mayStop) this.#iteration?.cut();
+    else this.#iteration?.cutAfter(MAX_STEP_MS);
   }
 
-  #lament(error: unknown): void {
-    this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
+  /** The time for that is over: it ends wherever it is. */
+  abort(): void {
+    this.#stopping = true;
+    this.#stopped = true;
+    this.#iteration?.cut();
+    this.#wake?.();
   }
 
   close(): void {
     this.#stopped = true;
+    this.#closed = true;
     this.#linger?.cancel();
     this.#connection?.end();
   }
-}
-
-function iteratorOf(source: string, given: unknown): Iterator<unknown> | AsyncIterator<unknown> {
-  if (typeof given === "object" && given !== null) {
-    if (Symbol.asyncIterator in given) return (given as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    if (Symbol.iterator in given) return (given as Iterable<unknown>)[Symbol.iterator]();
-  }
-  throw new StageError("MR_BAD_RETURN", `source ${source}: its function gave back ${typeof given}, not something to iterate over`, {
-    scope: "stage",
-  });
 }

@@ -98,7 +98,8 @@ export class DeadLetters {
 
   /** The letters with this id: one, or none, a stage. */
   async get(id: string): Promise<DeadLetter[]> {
-    const stages = this.#stage === undefined ? this.manifest.shape.nodes.map((node) => node.name) : [this.#stage];
+    const stages =
+      this.#stage === undefined ? this.manifest.shape.nodes.map((node) => node.name) : [this.#stage];
     const letters: DeadLetter[] = [];
     for (const stage of stages) {
       const { value } = await this.#reader.request("get", { key: recordKeys.deadLetter(stage, id) });

@@ -26,7 +26,10 @@ const SHOWN = 10;
 export async function findRun(env: Env, { data, pipeline, run }: RunQuery): Promise<FoundRun> {
   const directory = await findDataDirectory(env, data);
   if (directory === undefined) {
-    throw new RunError("MR_RUN_UNKNOWN", `pipeline ${pipeline}: there is no data directory ${JSON.stringify(data)}; name it with --data`);
+    throw new RunError(
+      "MR_RUN_UNKNOWN",
+      `pipeline ${pipeline}: there is no data directory ${JSON.stringify(data)}; name it with --data`,
+    );
   }
   const store = new RunStore(env, directory);
   const runs = await store.list(pipeline);
@@ -34,7 +37,10 @@ export async function findRun(env: Env, { data, pipeline, run }: RunQuery): Prom
   if (manifest !== undefined) return { store, manifest };
   if (runs.length > 0) {
     const names = runs.slice(0, SHOWN).map((known) => known.run);
-    throw new RunError("MR_RUN_UNKNOWN", `pipeline ${pipeline}: there is no run ${JSON.stringify(run)} here; there are ${names.join(", ")}`);
+    throw new RunError(
+      "MR_RUN_UNKNOWN",
+      `pipeline ${pipeline}: there is no run ${JSON.stringify(run)} here; there are ${names.join(", ")}`,
+    );
   }
   const pipelines = await pipelinesOf(env, store);
   throw new RunError(

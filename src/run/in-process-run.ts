@@ -84,7 +84,7 @@ export class InProcessRun {
       { onEvent: (event) => event.kind === "empty" && void this.#look() },
     );
     for (const node of [...nodes].reverse()) {
-      const count = node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? 1);
+      const count = node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? node.settings.instances.min);
       for (let i = 0; i < count; i++) void this.#keep(node);
     }
     void this.#look();

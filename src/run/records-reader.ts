@@ -14,7 +14,10 @@ type Question = "scan" | "get" | "count";
 
 /** Who asks a streams process for records: the run's own, over its socket, or one started for the purpose. */
 interface Access {
-  request<Verb extends Question>(verb: Verb, ask: ControlRequests[Verb]["ask"]): Promise<ControlRequests[Verb]["answer"]>;
+  request<Verb extends Question>(
+    verb: Verb,
+    ask: ControlRequests[Verb]["ask"],
+  ): Promise<ControlRequests[Verb]["answer"]>;
   /** What was found damaged when the log was opened for this purpose. */
   readonly damage: readonly string[];
   close(): Promise<void>;
@@ -97,7 +100,8 @@ async function reach(env: Env, found: FoundRun): Promise<Access> {
 
 /** The run has begun, has ended, or its streams process is being restarted, between two of our steps. */
 function isMomentary(error: unknown): boolean {
-  if (error instanceof MillraceError) return error.code === "MR_DATA_LOCKED" || error.code === "MR_STREAM_CLOSED";
+  if (error instanceof MillraceError)
+    return error.code === "MR_DATA_LOCKED" || error.code === "MR_STREAM_CLOSED";
   const { code } = error as NodeJS.ErrnoException;
   return code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET" || code === "EPIPE";
 }
@@ -105,7 +109,9 @@ function isMomentary(error: unknown): boolean {
 function addressIn(note: string): RunAddress | undefined {
   try {
     const address = JSON.parse(note) as Partial<RunAddress>;
-    return typeof address.streams === "string" && address.streams !== "" ? (address as RunAddress) : undefined;
+    return typeof address.streams === "string" && address.streams !== ""
+      ? (address as RunAddress)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -114,7 +120,13 @@ function addressIn(note: string): RunAddress | undefined {
 async function connect(env: Env, address: RunAddress): Promise<Access> {
   const socket = await env.net.connect(address.streams);
   const instance = `reader-${env.random.bytes(4).toString("hex")}`;
-  const hello = { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance, secret: address.secret } as const;
+  const hello = {
+    version: STREAM_PROTOCOL_VERSION,
+    role: "control",
+    stage: "",
+    instance,
+    secret: address.secret,
+  } as const;
   const within = async <Value>(answer: Promise<Value>): Promise<Value> => {
     const timer = env.timers.after(ANSWER_MS, () => socket.destroy());
     try {
@@ -134,7 +146,10 @@ async function connect(env: Env, address: RunAddress): Promise<Access> {
 async function openOwn(env: Env, { store, manifest }: FoundRun): Promise<Access> {
   const directory = store.directoryOf(manifest.pipeline, manifest.run);
   if ((await store.read(manifest.pipeline, manifest.run)) === undefined) {
-    throw new RunError("MR_RUN_UNKNOWN", `run ${manifest.run} of pipeline ${manifest.pipeline}: it has been removed meanwhile`);
+    throw new RunError(
+      "MR_RUN_UNKNOWN",
+      `run ${manifest.run} of pipeline ${manifest.pipeline}: it has been removed meanwhile`,
+    );
   }
   const log = join(directory, "log");
   if ((await env.disk.info(log)) === undefined) return emptyAccess;

@@ -1,8 +1,8 @@
 import type { Env } from "../env/env.ts";
+import { RangeSet } from "../wire/range-set.ts";
 import type { CountDelta, Mark, MarkWrite, StreamEngine } from "./contract.ts";
 import type { Consumer, Dispatcher } from "./dispatcher.ts";
 import type { Verdict } from "./protocol.ts";
-import { RangeSet } from "../wire/range-set.ts";
 
 interface Orphan {
   readonly stage: string;
@@ -16,6 +16,7 @@ interface Orphan {
  *    (nothing it still wrote can arrive).
  * C2 Only items that it had begun are suspected; if it had begun none, it died of taking them, and all are.
  * C3 A mark is durable before its item is given out again.
+ * C4 Whose end was judged takes nothing any more: its claims would wait for a verdict that has been given.
  */
 export class Claims {
   readonly #env: Env;
@@ -24,6 +25,8 @@ export class Claims {
   readonly #orphans = new Map<string, Orphan>();
   /** Verdicts that came before the connection was closed. */
   readonly #early = new Map<string, { verdict: Verdict; done: (suspects: number) => void }>();
+
+  readonly #judged = new Set<string>();
 
   constructor(env: Env, engine: StreamEngine, dispatcherOf: (stream: string) => Dispatcher | undefined) {
     this.#env = env;
@@ -66,8 +69,13 @@ export class Claims {
     this.#putBack(orphan, () => undefined);
   }
 
+  isJudged(instance: string): boolean {
+    return this.#judged.has(instance);
+  }
+
   /** Gives the number of suspects that the verdict makes. */
   judge(verdict: Verdict, isConnected: boolean): Promise<number> {
+    this.#judged.add(verdict.instance);
     if (!isConnected) return this.#judgeNow(verdict);
     return new Promise((resolve) => {
       this.#early.set(verdict.instance, { verdict, done: resolve });
@@ -82,7 +90,8 @@ export class Claims {
     const repeated = sizeOf(orphan.consumer.started);
     const counts: CountDelta[] = [];
     if (repeated > 0) {
-      const cause = verdict.charge || verdict.culprit !== undefined ? "instance-died" : "drain-cut-short";
+      const isDeath = verdict.charge || verdict.culprit !== undefined;
+      const cause = verdict.cause ?? (isDeath ? "instance-died" : "drain-cut-short");
       counts.push([orphan.stage, `repeated:${cause}`, repeated - (verdict.culprit === undefined ? 0 : 1)]);
     }
     if (marks.length > 0 || counts.length > 0) {
@@ -105,7 +114,9 @@ export class Claims {
       const { frame, place } = verdict.culprit;
       if (consumer.claims.get(frame)?.covers(place, place + 1) !== true) return [];
       const kills = dispatcher?.markOf(frame, place)?.kills ?? 0;
-      return [{ stream: orphan.stage, frame, place, mark: { kills, timedOut: true, last: verdict.what, at } }];
+      return [
+        { stream: orphan.stage, frame, place, mark: { kills, timedOut: true, last: verdict.what, at } },
+      ];
     }
     if (!verdict.charge) return [];
     const begun = sizeOf(consumer.started) > 0 ? consumer.started : consumer.claims;

@@ -1,5 +1,5 @@
 import type { Socket } from "../env/env.ts";
-import { ensureError, type ErrorCode, type ErrorInfo, ERROR_CODES, StreamError } from "../errors.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorInfo, ensureError, StreamError } from "../errors.ts";
 import { encodeMessage, type Message, MessageReader } from "../wire/message.ts";
 import {
   type ConfirmedHead,
@@ -50,7 +50,10 @@ export class StreamConnection {
   /** Says hello over a new socket; resolves when it was welcomed, rejects when it was refused. */
   static greet(socket: Socket, hello: HelloHead, handlers: ConnectionHandlers): Promise<StreamConnection> {
     return new Promise((resolve, reject) => {
-      const requests = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
+      const requests = new Map<
+        number,
+        { resolve: (answer: unknown) => void; reject: (error: Error) => void }
+      >();
       let isWelcome = false;
       let connection: StreamConnection | undefined;
       /** What made us give up: a broken message, or an error of a handler. */
@@ -102,9 +105,13 @@ export class StreamConnection {
         onClose: (socketError) => {
           const error = failure ?? socketError;
           if (connection !== undefined) connection.#isClosed = true;
-          const gone = new StreamError("MR_STREAM_CLOSED", "streams process: the connection to it was closed", {
-            cause: error,
-          });
+          const gone = new StreamError(
+            "MR_STREAM_CLOSED",
+            "streams process: the connection to it was closed",
+            {
+              cause: error,
+            },
+          );
           for (const request of requests.values()) request.reject(gone);
           requests.clear();
           if (isWelcome) handlers.onClose?.(error);

@@ -1,9 +1,18 @@
-import { ProtocolError } from "../errors.ts";
-import type { ControlRequests, RequestHead, StatsAnswer, Verdict } from "./protocol.ts";
+import { errorInfo, ProtocolError } from "../errors.ts";
+import { encodeMessage } from "../wire/message.ts";
+import type { Peer } from "./peer.ts";
+import {
+  type ControlRequests,
+  MESSAGE,
+  type ReplyHead,
+  type RequestHead,
+  type StatsAnswer,
+  type Verdict,
+} from "./protocol.ts";
 import type { StreamServer } from "./server.ts";
 
 /** Answers a request of the agent. Throws ProtocolError on an unknown one. */
-export async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
+async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
   switch (request.verb) {
     case "open": {
       const { streams } = request.ask as ControlRequests["open"]["ask"];
@@ -42,4 +51,18 @@ export async function answerControl(server: StreamServer, request: RequestHead):
     default:
       throw new ProtocolError("MR_PROTOCOL", `streams: no request is called ${JSON.stringify(request.verb)}`);
   }
+}
+
+/** Answers a request, or says what is wrong with it. */
+export async function answerRequest(server: StreamServer, peer: Peer, request: RequestHead): Promise<void> {
+  let reply: ReplyHead;
+  try {
+    if (peer.hello?.role !== "control") {
+      throw new ProtocolError("MR_PROTOCOL", "stream connection: only a control connection may ask");
+    }
+    reply = { id: request.id, answer: await answerControl(server, request) };
+  } catch (error) {
+    reply = { id: request.id, error: errorInfo(error) };
+  }
+  peer.send(encodeMessage(MESSAGE.reply, reply));
 }

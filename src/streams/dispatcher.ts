@@ -203,7 +203,8 @@ export class Dispatcher {
     consumer.credit -= to - from;
     const marks: [number, Mark][] = [];
     if (held.marks.size > 0) {
-      for (const [place, mark] of held.marks) if (place >= from && place < to) marks.push([place - from, mark]);
+      for (const [place, mark] of held.marks)
+        if (place >= from && place < to) marks.push([place - from, mark]);
     }
     ranges.push({ f: held.number, o: from, n: to - from, ...(marks.length > 0 ? { m: marks } : {}) });
     frames.push(held.frame.slice(from, to));
@@ -214,7 +215,10 @@ export class Dispatcher {
     const seen = new Map<number, RangeSet>();
     return settlements.every(({ frame, from, to }) => {
       let ranges = seen.get(frame);
-      if (ranges === undefined) seen.set(frame, (ranges = new RangeSet()));
+      if (ranges === undefined) {
+        ranges = new RangeSet();
+        seen.set(frame, ranges);
+      }
       return ranges.add(from, to) === to - from && consumer.claims.get(frame)?.covers(from, to) === true;
     });
   }

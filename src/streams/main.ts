@@ -29,7 +29,11 @@ async function main(): Promise<void> {
     try {
       opened = await openEngine(env, message.engine);
       const boot = env.random.bytes(8).toString("hex");
-      const running = new StreamServer(env, opened.engine, { boot, secret: message.secret, damage: opened.damage });
+      const running = new StreamServer(env, opened.engine, {
+        boot,
+        secret: message.secret,
+        damage: opened.damage,
+      });
       server = running;
       await env.net.listen(message.socket, (socket) => running.accept(socket));
       parent.send({ kind: "ready", boot } satisfies StreamsMessage);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { acquireLock, type Lock } from "../env/lock-file.ts";
 import type { Env } from "../env/env.ts";
+import { acquireLock, type Lock } from "../env/lock-file.ts";
 import type { StreamEngine } from "./contract.ts";
 import { EmbeddedEngine } from "./engines/embedded.ts";
 import { MemoryLog } from "./engines/memory-log.ts";
@@ -37,7 +37,11 @@ export async function openEngine(env: Env, settings: EngineSettings): Promise<Op
     env,
     (snapshot) => new SegmentLog(env, { directory: settings.directory, sync, snapshot }),
     sync ? "power-loss" : "process-death",
-  );
+  ).catch(async (error: unknown) => {
+    // n.b. or this process itself could not try once more.
+    await lock.release();
+    throw error;
+  });
   return {
     engine,
     // A torn tail is what a crash leaves and loses nothing that was confirmed; only damage is worth a word.

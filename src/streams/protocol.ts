@@ -101,6 +101,8 @@ export interface Verdict {
   /** The call that outlived its time: only this item is charged, with a time-out. */
   readonly culprit?: { readonly frame: number; readonly place: number };
   readonly what: string;
+  /** What the repeats that follow are counted under; without it, by whether somebody is charged. */
+  readonly cause?: "instance-died" | "drain-cut-short";
 }
 
 export interface StreamReport {

@@ -2,7 +2,7 @@ import { CorruptionError, StreamError } from "../errors.ts";
 import type { RecordWrite } from "../records/record-store.ts";
 import { Frame, frameItemCount } from "../wire/frame.ts";
 import { type CountDelta, OUTCOMES, type Transaction } from "./contract.ts";
-import type { TransactHead } from "./protocol.ts";
+import type { StartedHead, TransactHead } from "./protocol.ts";
 
 /** Items of one frame, delays and counts: beyond this nothing is meant seriously. */
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -28,15 +28,18 @@ export function readTransaction(
   let blob = 0;
   const settlements = head.settle.map(([frame, from, to, outcome]) => {
     if (!OUTCOMES.includes(outcome)) broken(`no outcome ${outcome}`);
-    if (!isCount(frame) || !isCount(from) || !isCount(to) || from >= to) broken(`no range ${frame} ${from} ${to}`);
+    if (!isCount(frame) || !isCount(from) || !isCount(to) || from >= to)
+      broken(`no range ${frame} ${from} ${to}`);
     return { stream: stage, frame, from, to, outcome };
   });
   const appends = head.append.map(([stream, count, delayMs, isNew]) => {
     if (!isStream(stream)) throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
     const frame = blobs[blob++] ?? broken("a frame is missing");
     const problem = Frame.check(frame);
-    if (problem !== undefined) throw new CorruptionError("MR_FRAME_CORRUPT", `frame of ${frame.length} bytes: ${problem}`);
-    if (count !== frameItemCount(frame)) broken(`a frame of ${frameItemCount(frame)} items said to have ${count}`);
+    if (problem !== undefined)
+      throw new CorruptionError("MR_FRAME_CORRUPT", `frame of ${frame.length} bytes: ${problem}`);
+    if (count !== frameItemCount(frame))
+      broken(`a frame of ${frameItemCount(frame)} items said to have ${count}`);
     if (typeof delayMs !== "number" || !(delayMs >= 0) || typeof isNew !== "boolean") broken("no delay");
     return { stream, frame, count, delayMs, isNew };
   });
@@ -45,7 +48,17 @@ export function readTransaction(
     return { key, value: hasValue ? (blobs[blob++] ?? broken("a value is missing")) : undefined };
   });
   for (const [counted, counter, by] of head.counts as readonly CountDelta[]) {
-    if (typeof counted !== "string" || typeof counter !== "string" || !Number.isSafeInteger(by)) broken("no count");
+    if (typeof counted !== "string" || typeof counter !== "string" || !Number.isSafeInteger(by))
+      broken("no count");
   }
   return { settlements, appends, records, marks: [], counts: head.counts as readonly CountDelta[] };
+}
+
+/** Frame, from, to of what an instance says it has begun. Throws CorruptionError MR_PROTOCOL. */
+export function* readStarted(head: StartedHead): Generator<[frame: number, from: number, to: number]> {
+  const { ranges } = head;
+  if (!Array.isArray(ranges) || !ranges.every(Number.isSafeInteger)) {
+    throw new CorruptionError("MR_PROTOCOL", "stream connection: ranges that are none");
+  }
+  for (let i = 0; i + 2 < ranges.length; i += 3) yield [ranges[i], ranges[i + 1], ranges[i + 2]];
 }

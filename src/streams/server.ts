@@ -1,47 +1,30 @@
 import type { Env, Socket } from "../env/env.ts";
-import { CorruptionError, errorInfo, MillraceError, ProtocolError, StreamError } from "../errors.ts";
+import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { encodeMessage, MAX_MESSAGE_BYTES, type Message, MessageReader } from "../wire/message.ts";
+import { encodeMessage, type Message } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
 import type { Settlement, StreamEngine, Transaction } from "./contract.ts";
-import { answerControl } from "./control.ts";
+import { answerRequest } from "./control.ts";
 import { type Consumer, Dispatcher } from "./dispatcher.ts";
+import { checkHello, Peer } from "./peer.ts";
 import {
-  type ConnectionRole,
   type CreditHead,
   type HelloHead,
   MESSAGE,
   type RequestHead,
   type StartedHead,
-  STREAM_PROTOCOL_VERSION,
   type StreamEvent,
   type StreamReport,
   type TransactHead,
   type Verdict,
-  type WelcomeHead,
 } from "./protocol.ts";
-import { readTransaction } from "./read-transaction.ts";
+import { readStarted, readTransaction } from "./read-transaction.ts";
 
 export interface StreamServerOptions {
   readonly boot: string;
   readonly secret: string;
   readonly damage?: readonly string[];
 }
-
-interface Connection {
-  readonly socket: Socket;
-  hello: HelloHead | undefined;
-  consumer: Consumer | undefined;
-  isOpen: boolean;
-  /** Nothing that still comes from it is looked at. */
-  isRefused: boolean;
-}
-
-const ROLES: readonly ConnectionRole[] = ["worker", "suspect", "source", "control"];
-/** A peer that was refused has this long to read why. */
-const REFUSED_LINGER_MS = 1_000;
-/** Before its hello a peer is a stranger, and gets no memory to speak of. */
-const MAX_HELLO_BYTES = 64 * 1024;
 
 /**
  * The broker that instances see, whatever engine is behind it. Owns the connections; a `Dispatcher` a stream
@@ -53,8 +36,10 @@ export class StreamServer {
   readonly dispatchers = new Map<string, Dispatcher>();
   readonly #env: Env;
   readonly #claims: Claims;
-  readonly #connections = new Set<Connection>();
-  readonly #sources = new Map<string, Connection>();
+  readonly #peers = new Set<Peer>();
+  readonly #sources = new Map<string, Peer>();
+  /** The last transaction of each source, while it is on its way to the engine. */
+  readonly #sourceCommits = new Map<string, Promise<unknown>>();
   #failed = false;
 
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
@@ -81,125 +66,92 @@ export class StreamServer {
     }
   }
 
-  /** Takes a new connection. */
+  /** Takes a new peer. */
   accept(socket: Socket): void {
-    const connection: Connection = { socket, hello: undefined, consumer: undefined, isOpen: true, isRefused: false };
-    this.#connections.add(connection);
-    const reader = new MessageReader(
-      (message) => {
-        if (connection.isRefused) return;
-        this.#onMessage(connection, message);
-        if (connection.hello !== undefined) reader.maxBytes = MAX_MESSAGE_BYTES;
-      },
-      MAX_HELLO_BYTES,
+    const peer = new Peer(
+      this.#env,
+      socket,
+      (from, message) => this.#onMessage(from, message),
+      (gone) => this.#onClose(gone),
     );
-    socket.handle({
-      onData: (chunk) => {
-        if (connection.isRefused) return;
-        try {
-          reader.push(chunk);
-        } catch (error) {
-          // A peer that breaks the protocol cannot be followed any further; nothing it sent is half done.
-          this.#dismiss(connection, error);
-        }
-      },
-      onClose: () => this.#onClose(connection),
-    });
+    this.#peers.add(peer);
   }
 
-  /** Says why, then closes; what it held is for the verdict on its instance. */
-  #dismiss(connection: Connection, error: unknown): void {
-    connection.isRefused = true;
-    this.#refuse(connection, 0, error);
-    connection.socket.end();
-    this.#env.timers.after(REFUSED_LINGER_MS, () => connection.socket.destroy(), { background: true });
-  }
-
-  #onClose(connection: Connection): void {
-    if (!connection.isOpen) return;
-    connection.isOpen = false;
-    this.#connections.delete(connection);
-    const { hello, consumer } = connection;
+  #onClose(peer: Peer): void {
+    this.#peers.delete(peer);
+    const { hello, consumer } = peer;
     if (hello === undefined) return;
-    if (this.#sources.get(hello.stage) === connection) this.#sources.delete(hello.stage);
+    if (this.#sources.get(hello.stage) === peer) this.#sources.delete(hello.stage);
     if (consumer !== undefined) {
       this.dispatchers.get(hello.stage)?.consumers.delete(consumer);
       this.#claims.closed(hello.stage, consumer);
     } else this.#claims.closedWithoutClaims(hello.instance);
   }
 
-  #onMessage(connection: Connection, message: Message): void {
-    const { hello } = connection;
-    if (typeof message.head !== "object" || message.head === null) {
-      throw new CorruptionError("MR_PROTOCOL", "stream connection: a message without a head");
-    }
+  #onMessage(peer: Peer, message: Message): void {
+    const { hello } = peer;
     if (message.type === MESSAGE.hello) {
-      this.#onHello(connection, message.head as HelloHead);
+      this.#onHello(peer, message.head as HelloHead);
       return;
     }
-    if (hello === undefined) throw new CorruptionError("MR_PROTOCOL", "stream connection: it did not say hello first");
+    if (hello === undefined)
+      throw new CorruptionError("MR_PROTOCOL", "stream connection: it did not say hello first");
     switch (message.type) {
       case MESSAGE.credit: {
         const { items } = message.head as CreditHead;
         if (!Number.isSafeInteger(items) || items < 0) {
           throw new CorruptionError("MR_PROTOCOL", `stream connection: a credit of ${items} items`);
         }
-        if (connection.consumer === undefined) return;
-        connection.consumer.credit += items;
+        if (peer.consumer === undefined) return;
+        peer.consumer.credit += items;
         this.dispatchers.get(hello.stage)?.dispatch();
         return;
       }
       case MESSAGE.started:
-        this.#onStarted(connection, message.head as StartedHead);
+        this.#onStarted(peer, message.head as StartedHead);
         return;
       case MESSAGE.transact:
-        void this.#onTransact(connection, message.head as TransactHead, message.blobs);
+        void this.#onTransact(peer, message.head as TransactHead, message.blobs);
         return;
       case MESSAGE.request:
-        void this.#onRequest(connection, message.head as RequestHead);
+        void answerRequest(this, peer, message.head as RequestHead);
         return;
       default:
-        throw new CorruptionError("MR_PROTOCOL", `stream connection: no message has the type ${message.type}`);
+        throw new CorruptionError(
+          "MR_PROTOCOL",
+          `stream connection: no message has the type ${message.type}`,
+        );
     }
   }
 
-  #onHello(connection: Connection, hello: HelloHead): void {
-    if (hello.version !== STREAM_PROTOCOL_VERSION) {
-      throw new ProtocolError(
-        "MR_PROTOCOL_VERSION",
-        `stream connection: it speaks version ${hello.version}, this process ${STREAM_PROTOCOL_VERSION}`,
-      );
-    }
-    if (hello.secret !== this.options.secret) {
-      throw new ProtocolError("MR_PROTOCOL", "stream connection: its secret is not this run's");
-    }
-    if (connection.hello !== undefined) {
-      throw new ProtocolError("MR_PROTOCOL", "stream connection: it said hello twice");
-    }
-    if (!ROLES.includes(hello.role)) {
-      throw new ProtocolError("MR_PROTOCOL", `stream connection: no role is called ${JSON.stringify(hello.role)}`);
-    }
+  #onHello(peer: Peer, hello: HelloHead): void {
+    checkHello(peer, hello, this.options.secret);
     if (hello.role === "control") {
-      connection.hello = hello;
-      this.#send(connection, encodeMessage(MESSAGE.welcome, { boot: this.options.boot } satisfies WelcomeHead));
+      peer.hello = hello;
+      peer.welcome({ boot: this.options.boot });
       return;
     }
     if (hello.role === "source") {
-      void this.#welcomeSource(connection, hello);
+      void this.#welcomeSource(peer, hello);
       return;
     }
     const dispatcher = this.dispatchers.get(hello.stage);
     if (dispatcher === undefined) {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
     }
-    connection.hello = hello;
+    if (this.#claims.isJudged(hello.instance)) {
+      // Its process has ended: what it sent before its end and is read only now must not take anything again.
+      throw new StreamError(
+        "MR_CLAIM_LOST",
+        `stage ${hello.stage}, instance ${hello.instance}: its end was reported already`,
+      );
+    }
+    peer.hello = hello;
     // The same instance, back after its connection broke: it has let go of what it held, also when the end of
     // the old connection has not been seen yet.
-    for (const other of this.#connections) {
-      if (other === connection || other.hello?.instance !== hello.instance || other.hello.stage !== hello.stage) continue;
-      other.isRefused = true;
-      this.#onClose(other);
-      other.socket.destroy();
+    for (const other of this.#peers) {
+      if (other !== peer && other.hello?.instance === hello.instance && other.hello.stage === hello.stage)
+        other.drop();
     }
     this.#claims.returned(hello.instance);
     const consumer: Consumer = {
@@ -209,13 +161,13 @@ export class StreamServer {
       claims: new Map(),
       started: new Map(),
       deliver: (ranges, frames) => {
-        this.#send(connection, encodeMessage(MESSAGE.deliver, { ranges }, frames));
+        peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
       },
     };
-    connection.consumer = consumer;
+    peer.consumer = consumer;
     dispatcher.consumers.add(consumer);
     if (hello.lost !== undefined && hello.lost > 0) this.#countLost(hello.stage, hello.lost);
-    this.#send(connection, encodeMessage(MESSAGE.welcome, { boot: this.options.boot } satisfies WelcomeHead));
+    peer.welcome({ boot: this.options.boot });
   }
 
   #countLost(stage: string, items: number): void {
@@ -228,52 +180,38 @@ export class StreamServer {
     }).catch(() => undefined);
   }
 
-  async #welcomeSource(connection: Connection, hello: HelloHead): Promise<void> {
+  async #welcomeSource(peer: Peer, hello: HelloHead): Promise<void> {
     const rival = this.#sources.get(hello.stage);
-    if (rival !== undefined && rival !== connection && rival.hello?.instance !== hello.instance) {
-      this.#dismiss(
-        connection,
+    if (rival !== undefined && rival !== peer && rival.hello?.instance !== hello.instance) {
+      peer.dismiss(
         new StreamError("MR_CLAIM_LOST", `source ${hello.stage}: another instance of it is connected`),
       );
       return;
     }
-    connection.hello = hello;
-    if (rival !== undefined) {
-      rival.isRefused = true;
-      this.#onClose(rival);
-      rival.socket.destroy();
-    }
-    this.#sources.set(hello.stage, connection);
+    peer.hello = hello;
+    rival?.drop();
+    this.#sources.set(hello.stage, peer);
+    // n.b. what an earlier life of this source has sent may still be on its way to the disk: a token read now would
+    // be too old, and what it does not cover would be stored twice, uncounted.
+    await this.#sourceCommits.get(hello.stage);
     let sourceState: Buffer | undefined;
     try {
       sourceState = await this.engine.records.get(recordKeys.sourceState(hello.stage));
     } catch (error) {
-      this.#dismiss(connection, error);
+      peer.dismiss(error);
       return;
     }
-    this.#send(
-      connection,
-      encodeMessage(MESSAGE.welcome, {
-        boot: this.options.boot,
-        ...(sourceState === undefined ? {} : { sourceState }),
-      } satisfies WelcomeHead),
-    );
+    peer.welcome({ boot: this.options.boot, ...(sourceState === undefined ? {} : { sourceState }) });
   }
 
-  #onStarted(connection: Connection, head: StartedHead): void {
-    const consumer = connection.consumer;
+  #onStarted(peer: Peer, head: StartedHead): void {
+    const consumer = peer.consumer;
     if (consumer === undefined) return;
-    if (!Array.isArray(head.ranges) || !head.ranges.every(Number.isSafeInteger)) {
-      throw new CorruptionError("MR_PROTOCOL", "stream connection: ranges that are none");
-    }
-    for (let i = 0; i + 2 < head.ranges.length; i += 3) {
-      const frame = head.ranges[i] as number;
-      this.#claims.started(consumer, frame, head.ranges[i + 1] as number, head.ranges[i + 2] as number);
-    }
+    for (const [frame, from, to] of readStarted(head)) this.#claims.started(consumer, frame, from, to);
   }
 
-  async #onTransact(connection: Connection, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
-    const hello = connection.hello as HelloHead;
+  async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
+    const hello = peer.hello as HelloHead;
     const dispatcher = this.dispatchers.get(hello.stage);
     let settlements: readonly Settlement[] = [];
     let transaction: Transaction;
@@ -281,7 +219,7 @@ export class StreamServer {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
       transaction = readTransaction(hello.stage, head, blobs, (stream) => this.dispatchers.has(stream));
       settlements = transaction.settlements;
-      const { consumer } = connection;
+      const { consumer } = peer;
       if (settlements.length > 0) {
         if (consumer === undefined || dispatcher === undefined || !dispatcher.holds(consumer, settlements)) {
           throw new StreamError(
@@ -293,19 +231,25 @@ export class StreamServer {
         dispatcher.unclaim(consumer, settlements);
       }
     } catch (error) {
-      this.#refuse(connection, head.n, error);
+      peer.refuse(head.n, error);
       return;
     }
     try {
-      await this.#commit(transaction);
+      const committed = this.#commit(transaction);
+      if (hello.role === "source")
+        this.#sourceCommits.set(
+          hello.stage,
+          committed.catch(() => undefined),
+        );
+      await committed;
     } catch (error) {
       for (const { frame, from, to } of settlements) dispatcher?.putBack(frame, from, to);
-      this.#refuse(connection, head.n, error);
+      peer.refuse(head.n, error);
       this.#fail(error);
       return;
     }
     dispatcher?.settled(settlements);
-    this.#send(connection, encodeMessage(MESSAGE.confirmed, { n: head.n }));
+    peer.send(encodeMessage(MESSAGE.confirmed, { n: head.n }));
     if (settlements.length > 0) {
       dispatcher?.dispatch();
       this.#checkEmpty(hello.stage);
@@ -326,22 +270,9 @@ export class StreamServer {
     if (this.engine.stats(stage).unsettled === 0) this.#event({ kind: "empty", stage });
   }
 
-  async #onRequest(connection: Connection, request: RequestHead): Promise<void> {
-    let reply: { id: number; answer?: unknown; error?: unknown };
-    try {
-      if (connection.hello?.role !== "control") {
-        throw new ProtocolError("MR_PROTOCOL", "stream connection: only a control connection may ask");
-      }
-      reply = { id: request.id, answer: await answerControl(this, request) };
-    } catch (error) {
-      reply = { id: request.id, error: errorInfo(error) };
-    }
-    this.#send(connection, encodeMessage(MESSAGE.reply, reply));
-  }
-
   /** Judges what an instance leaves behind, once its connection is closed as well. */
   verdict(verdict: Verdict): Promise<number> {
-    const isConnected = [...this.#connections].some((c) => c.hello?.instance === verdict.instance);
+    const isConnected = [...this.#peers].some((c) => c.hello?.instance === verdict.instance);
     return this.#claims.judge(verdict, isConnected);
   }
 
@@ -355,22 +286,13 @@ export class StreamServer {
   }
 
   #event(event: StreamEvent): void {
-    for (const connection of this.#connections) {
-      if (connection.hello?.role === "control") this.#send(connection, encodeMessage(MESSAGE.event, event));
+    for (const peer of this.#peers) {
+      if (peer.hello?.role === "control") peer.send(encodeMessage(MESSAGE.event, event));
     }
   }
 
-  #send(connection: Connection, buffers: readonly Uint8Array[]): void {
-    if (connection.isOpen) connection.socket.write(buffers);
-  }
-
-  #refuse(connection: Connection, n: number, error: unknown): void {
-    const known = error instanceof MillraceError ? error : new StreamError("MR_INTERNAL", String(error), { cause: error });
-    this.#send(connection, encodeMessage(MESSAGE.refused, { n, error: errorInfo(known) }));
-  }
-
   async close(): Promise<void> {
-    for (const connection of this.#connections) connection.socket.destroy();
+    for (const peer of this.#peers) peer.drop();
     for (const dispatcher of this.dispatchers.values()) dispatcher.close();
     await this.engine.close();
   }

@@ -18,7 +18,9 @@ export class FrameBuilder {
 
   /** True when the frame should be closed before another item of `bytes` is added. */
   isFullFor(bytes: number): boolean {
-    return this.count > 0 && (this.count >= FRAME_ITEMS || this.#used + bytes > FRAME_BYTES - FRAME_HEADER_BYTES);
+    return (
+      this.count > 0 && (this.count >= FRAME_ITEMS || this.#used + bytes > FRAME_BYTES - FRAME_HEADER_BYTES)
+    );
   }
 
   get bytes(): number {

@@ -33,13 +33,6 @@ export const MAX_FRAME_BYTES = 2 * 1024 * 1024;
 /** Items of one frame. */
 export const MAX_FRAME_ITEMS = 65_536;
 
-/** Size at which a frame of picked items is closed. */
-const PART_BYTES = 256 * 1024;
-/** Attempts of which all is kept; of older ones the stack goes. */
-const FULL_ATTEMPTS = 10;
-/** Attempts that are kept at all. */
-const KEPT_ATTEMPTS = 1_000;
-
 export interface AttemptInfo {
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
@@ -76,9 +69,11 @@ export function buildFrame(parts: FrameParts): Buffer {
   let payloadLength = 0;
   for (const piece of parts.payload) payloadLength += piece.byteLength;
   const metaLength = meta?.length ?? 0;
-  const total = FRAME_HEADER_BYTES + parts.table.byteLength + metaLength + parts.lengths.byteLength + payloadLength;
+  const total =
+    FRAME_HEADER_BYTES + parts.table.byteLength + metaLength + parts.lengths.byteLength + payloadLength;
   // n.b. better no frame than one that every reader will take for damaged.
-  if (total > MAX_FRAME_BYTES) throw new RangeError(`frame of ${total} bytes: larger than ${MAX_FRAME_BYTES}`);
+  if (total > MAX_FRAME_BYTES)
+    throw new RangeError(`frame of ${total} bytes: larger than ${MAX_FRAME_BYTES}`);
   const frame = Buffer.allocUnsafe(total);
   frame.writeUInt16LE(MAGIC, 0);
   frame[2] = VERSION;
@@ -142,7 +137,9 @@ export class Frame {
     this.closedAt = bytes.readDoubleLE(28);
     this.table = bytes.subarray(FRAME_HEADER_BYTES, metaAt);
     this.meta =
-      metaLength === 0 ? undefined : new Map(unpackValue(bytes.subarray(metaAt, lengthsAt)) as [number, ItemMeta][]);
+      metaLength === 0
+        ? undefined
+        : new Map(unpackValue(bytes.subarray(metaAt, lengthsAt)) as [number, ItemMeta][]);
     this.#lengths = bytes.subarray(lengthsAt, payloadAt);
     this.payload = bytes.subarray(payloadAt);
   }
@@ -153,15 +150,20 @@ export class Frame {
    */
   static parse(bytes: Buffer): Frame {
     const problem = Frame.check(bytes);
-    if (problem !== undefined) throw new CorruptionError("MR_FRAME_CORRUPT", `frame of ${bytes.length} bytes: ${problem}`);
+    if (problem !== undefined)
+      throw new CorruptionError("MR_FRAME_CORRUPT", `frame of ${bytes.length} bytes: ${problem}`);
     let frame: Frame;
     try {
       frame = new Frame(bytes);
       frame.#starts = startsOf(frame.#lengths, frame.count, frame.payload.length);
     } catch (error) {
-      throw new CorruptionError("MR_FRAME_CORRUPT", `frame of ${bytes.length} bytes: its parts do not fit together`, {
-        cause: error,
-      });
+      throw new CorruptionError(
+        "MR_FRAME_CORRUPT",
+        `frame of ${bytes.length} bytes: its parts do not fit together`,
+        {
+          cause: error,
+        },
+      );
     }
     return frame;
   }
@@ -181,7 +183,8 @@ export class Frame {
     if (total !== bytes.length) return `its parts add up to ${total}`;
     const count = bytes.readUInt32LE(4);
     if (count === 0 || count > MAX_FRAME_ITEMS) return `${count} items`;
-    if (count > bytes.readUInt32LE(44)) return `${count} items with ${bytes.readUInt32LE(44)} bytes of lengths`;
+    if (count > bytes.readUInt32LE(44))
+      return `${count} items with ${bytes.readUInt32LE(44)} bytes of lengths`;
     if (checksum(bytes) !== bytes.readUInt32LE(8)) return "its checksum does not match";
     return undefined;
   }
@@ -218,33 +221,6 @@ export class Frame {
     });
   }
 
-  /**
-   * Like `pick`, in as many frames as are needed: what is known of failed items - a stack an attempt - may be
-   * far larger than the items.
-   */
-  pickInParts(places: readonly number[], metaOf: (place: number) => ItemMeta): { bytes: Buffer; count: number }[] {
-    const parts: { bytes: Buffer; count: number }[] = [];
-    let start = 0;
-    let bytes = 0;
-    const metas = new Map<number, ItemMeta>();
-    const close = (end: number): void => {
-      if (end === start) return;
-      const part = places.slice(start, end);
-      parts.push({ bytes: this.pick(part, (place) => metas.get(place) as ItemMeta), count: part.length });
-      start = end;
-      bytes = 0;
-    };
-    for (const [index, place] of places.entries()) {
-      const meta = withBoundedHistory(metaOf(place));
-      metas.set(place, meta);
-      const size = (this.starts[place + 1] as number) - (this.starts[place] as number) + packValue(meta).length;
-      if (bytes + size > PART_BYTES) close(index);
-      bytes += size;
-    }
-    close(places.length);
-    return parts;
-  }
-
   /** A frame of single items out of this one, each with its own id and with `metaOf` for what else is known. */
   pick(places: readonly number[], metaOf: (place: number) => ItemMeta): Buffer {
     const starts = this.starts;
@@ -270,15 +246,6 @@ export class Frame {
       payload,
     });
   }
-}
-
-function withBoundedHistory(meta: ItemMeta): ItemMeta {
-  const { history } = meta;
-  if (history === undefined || history.length <= FULL_ATTEMPTS) return meta;
-  const older = history
-    .slice(-KEPT_ATTEMPTS, -FULL_ATTEMPTS)
-    .map(({ at, error }) => ({ at, error: { ...error, message: error.message.slice(0, 200), stack: "" } }));
-  return { ...meta, history: [...older, ...history.slice(-FULL_ATTEMPTS)] };
 }
 
 export function pushVarint(into: number[], value: number): void {

@@ -20,7 +20,8 @@ export class OriginSequence {
   /** The next origin, valid until the following call. */
   next(): Buffer {
     this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(8) + 1) >>> 0, 8);
-    if (this.#bytes.readUInt32BE(8) === 0) this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(4) + 1) >>> 0, 4);
+    if (this.#bytes.readUInt32BE(8) === 0)
+      this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(4) + 1) >>> 0, 4);
     return this.#bytes;
   }
 }

@@ -1,6 +1,6 @@
 import { addExtension, Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
-import { describeValue, EncodingError, ensureError, MillraceError } from "../errors.ts";
+import { describeValue, EncodingError, ensureError, type MillraceError } from "../errors.ts";
 
 /**
  * Items as bytes: MessagePack with shared record structures.
@@ -39,7 +39,9 @@ addExtension({
 type Structures = string[][] & { sharedLength?: number };
 
 function newPackr(structures: Structures | undefined): Packr {
-  const packr = new Packr(structures === undefined ? OPTIONS : { ...OPTIONS, structures: structures as never });
+  const packr = new Packr(
+    structures === undefined ? OPTIONS : { ...OPTIONS, structures: structures as never },
+  );
   (packr as unknown as { writeFunction: () => never }).writeFunction = () => refuse("a function");
   return packr;
 }
@@ -150,7 +152,11 @@ export class ItemDecoder {
   }
 
   #decoderOf(table: Uint8Array): Unpackr {
-    if (this.#last !== undefined && this.#lastTable !== undefined && Buffer.compare(this.#lastTable, table) === 0) {
+    if (
+      this.#last !== undefined &&
+      this.#lastTable !== undefined &&
+      Buffer.compare(this.#lastTable, table) === 0
+    ) {
       return this.#last;
     }
     const key = Buffer.from(table.buffer, table.byteOffset, table.byteLength).toString("latin1");
@@ -158,7 +164,9 @@ export class ItemDecoder {
     if (unpackr === undefined) {
       const structures = table.byteLength === 0 ? [] : unpackValue(table);
       if (!Array.isArray(structures) || !structures.every((keys) => Array.isArray(keys))) {
-        throw new EncodingError("MR_NOT_DECODABLE", "frame: its table of structures is not one", { scope: "item" });
+        throw new EncodingError("MR_NOT_DECODABLE", "frame: its table of structures is not one", {
+          scope: "item",
+        });
       }
       // Bytes are copied out: what user code does to them must not reach the frame, which a retry is cut from.
       unpackr = new Unpackr({ ...OPTIONS, copyBuffers: true, structures: structures as never } as never);
@@ -179,7 +187,8 @@ function notEncodable(item: unknown, error: unknown): MillraceError {
   } catch {
     // A getter of the item throws, as it did when it was encoded: that error says it.
   }
-  const place = found === undefined || found.path.length <= MAX_PATH ? found?.path : `${found.path.slice(0, MAX_PATH)}…`;
+  const place =
+    found === undefined || found.path.length <= MAX_PATH ? found?.path : `${found.path.slice(0, MAX_PATH)}…`;
   const path = place === undefined ? "" : ` at ${place}`;
   const what = found?.what ?? ensureError(error).message;
   return new EncodingError(

@@ -87,7 +87,8 @@ export class MessageReader {
     this.#chunks.push(chunk);
     this.#buffered += chunk.length;
     if (this.#buffered < this.#needed) return;
-    let bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#buffered);
+    let bytes =
+      this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#buffered);
     for (;;) {
       if (bytes.length < LENGTH_BYTES) {
         this.#needed = LENGTH_BYTES;
@@ -115,7 +116,8 @@ export function decodeMessage(bytes: Buffer): Message {
   const blobCount = bytes.readUInt16LE(10);
   const headLength = bytes.readUInt32LE(12);
   const leadLength = FIXED_BYTES + headLength + 4 * blobCount;
-  if (leadLength > bytes.length) throw new CorruptionError("MR_PROTOCOL", "message: its head is longer than itself");
+  if (leadLength > bytes.length)
+    throw new CorruptionError("MR_PROTOCOL", "message: its head is longer than itself");
   if (crc32(bytes.subarray(8, leadLength)) !== bytes.readUInt32LE(4)) {
     throw new CorruptionError("MR_PROTOCOL", "message: its checksum does not match");
   }
@@ -129,7 +131,8 @@ export function decodeMessage(bytes: Buffer): Message {
   let at = leadLength;
   for (let i = 0; i < blobCount; i++) {
     const length = bytes.readUInt32LE(FIXED_BYTES + headLength + 4 * i);
-    if (at + length > bytes.length) throw new CorruptionError("MR_PROTOCOL", "message: a blob is longer than the rest");
+    if (at + length > bytes.length)
+      throw new CorruptionError("MR_PROTOCOL", "message: a blob is longer than the rest");
     blobs.push(bytes.subarray(at, at + length));
     at += length;
   }

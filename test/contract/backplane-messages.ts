@@ -238,12 +238,12 @@ export function backplaneMessages(check: Check): void {
       await b.respond("all", () => "b");
       const failing = await connect("c");
       await failing.respond("all", () => {
-        throw new MillraceError("MR_DISK_LOW", "disk: low; make room");
+        throw new MillraceError("MR_DISK_FULL", "disk: full; make room");
       });
       const replies = await b.requestMany("all", 1, { timeoutMs: 500 });
       expect(replies.flatMap((reply) => (reply.ok ? [reply.message] : [])).sort()).toEqual(["a", "b"]);
       expect(replies.flatMap((reply) => (reply.ok ? [] : [reply.error]))).toMatchObject([
-        { code: "MR_DISK_LOW" },
+        { code: "MR_DISK_FULL" },
       ]);
     });
 

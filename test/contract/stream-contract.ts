@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Append, Deliveries, Delivery, Outcome, Settlement, StreamEngine, Transaction } from "../../src/streams/contract.ts";
+import type {
+  Append,
+  Deliveries,
+  Delivery,
+  Outcome,
+  Settlement,
+  StreamEngine,
+  Transaction,
+} from "../../src/streams/contract.ts";
 import { OUTCOMES } from "../../src/streams/contract.ts";
 import { until } from "../support/stream-bench.ts";
 import { frameOf, textsOf } from "../support/test-frames.ts";
@@ -32,7 +40,12 @@ const append = (stream: string, texts: readonly string[], change: Partial<Append
   ...change,
 });
 
-const settlement = ({ stream, frame }: Delivery, from: number, to: number, outcome: Outcome = "completed"): Settlement => ({
+const settlement = (
+  { stream, frame }: Delivery,
+  from: number,
+  to: number,
+  outcome: Outcome = "completed",
+): Settlement => ({
   stream,
   frame,
   from,
@@ -40,7 +53,8 @@ const settlement = ({ stream, frame }: Delivery, from: number, to: number, outco
   outcome,
 });
 
-const names = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `item-${from + i}`);
+const names = (count: number, from = 0): string[] =>
+  Array.from({ length: count }, (_, i) => `item-${from + i}`);
 
 /** Takes what a stream hands out. */
 class Taker {
@@ -54,7 +68,9 @@ class Taker {
 
   /** Texts of all items that are still to be done. */
   get texts(): string[] {
-    return this.got.flatMap(({ bytes, pending }) => pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)));
+    return this.got.flatMap(({ bytes, pending }) =>
+      pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)),
+    );
   }
 
   async upTo(items: number): Promise<string[]> {
@@ -64,7 +80,11 @@ class Taker {
 }
 
 /** One suite for every stream engine: what the streams server relies on. */
-export function streamContract(name: string, start: () => Promise<EngineUnderTest>, options: StreamContractOptions = {}): void {
+export function streamContract(
+  name: string,
+  start: () => Promise<EngineUnderTest>,
+  options: StreamContractOptions = {},
+): void {
   const skipped = new Map(options.skip?.flatMap(({ reason, tests }) => tests.map((test) => [test, reason])));
   const known = new Set<string>();
   let world: EngineUnderTest;
@@ -107,13 +127,16 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       const taker = new Taker(engine, "a", 1_000);
 
       expect(await taker.upTo(150)).toEqual(names(150));
-      for (const [i, { bytes }] of taker.got.entries()) expect(bytes.equals(frames[i]?.frame as Buffer)).toBe(true);
+      for (const [i, { bytes }] of taker.got.entries())
+        expect(bytes.equals(frames[i]?.frame as Buffer)).toBe(true);
       expect(new Set(taker.got.map(({ frame }) => frame)).size).toBe(50);
     });
 
     check("keeps the order of transactions that are given at once", async () => {
       const taker = new Taker(engine, "a", 1_000);
-      await Promise.all(names(100).map((item) => engine.transact({ ...nothing, appends: [append("a", [item])] })));
+      await Promise.all(
+        names(100).map((item) => engine.transact({ ...nothing, appends: [append("a", [item])] })),
+      );
       expect(await taker.upTo(100)).toEqual(names(100));
     });
 
@@ -125,7 +148,8 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
     });
 
     check("gives no more than is wanted, rounded up to whole frames", async () => {
-      for (let i = 0; i < 10; i++) await engine.transact({ ...nothing, appends: [append("a", names(4, 4 * i))] });
+      for (let i = 0; i < 10; i++)
+        await engine.transact({ ...nothing, appends: [append("a", names(4, 4 * i))] });
       const taker = new Taker(engine, "a");
       expect(taker.got).toHaveLength(0);
       taker.deliveries.want(1);
@@ -136,7 +160,8 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
     });
 
     check("goes on giving for every wish, however small beside the frames", async () => {
-      for (let i = 0; i < 4; i++) await engine.transact({ ...nothing, appends: [append("a", names(100, 100 * i))] });
+      for (let i = 0; i < 4; i++)
+        await engine.transact({ ...nothing, appends: [append("a", names(100, 100 * i))] });
       const taker = new Taker(engine, "a");
       for (let i = 1; i <= 4; i++) {
         taker.deliveries.want(3);
@@ -151,48 +176,64 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       expect(await taker.upTo(1)).toEqual(["late"]);
     });
 
-    check("hands everything that is not settled out again after a kill, and nothing that is", async () => {
-      for (let i = 0; i < 10; i++) await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] });
-      const before = new Taker(engine, "a", 100);
-      await before.upTo(10);
-      await engine.transact({ ...nothing, settlements: before.got.slice(0, 4).map((d) => settlement(d, 0, 1)) });
+    check(
+      "hands everything that is not settled out again after a kill, and nothing that is",
+      async () => {
+        for (let i = 0; i < 10; i++)
+          await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] });
+        const before = new Taker(engine, "a", 100);
+        await before.upTo(10);
+        await engine.transact({
+          ...nothing,
+          settlements: before.got.slice(0, 4).map((d) => settlement(d, 0, 1)),
+        });
 
-      await reopen("a");
-      const after = new Taker(engine, "a", 100);
+        await reopen("a");
+        const after = new Taker(engine, "a", 100);
 
-      expect(await after.upTo(6)).toEqual(names(6, 4));
-      expect(engine.stats("a")).toEqual({ unsettled: 6, delayed: 0, appended: 10 });
-      lawHolds("a");
-    }, { toKeep: true });
+        expect(await after.upTo(6)).toEqual(names(6, 4));
+        expect(engine.stats("a")).toEqual({ unsettled: 6, delayed: 0, appended: 10 });
+        lawHolds("a");
+      },
+      { toKeep: true },
+    );
 
-    check("keeps partial settlements of a frame over a kill", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", names(10))] });
-      const taker = new Taker(engine, "a", 10);
-      await taker.upTo(10);
-      const [delivery] = taker.got as [Delivery];
-      await engine.transact({ ...nothing, settlements: [settlement(delivery, 2, 4), settlement(delivery, 7, 8, "filtered")] });
-      await engine.transact({ ...nothing, settlements: [settlement(delivery, 3, 5)] });
+    check(
+      "keeps partial settlements of a frame over a kill",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", names(10))] });
+        const taker = new Taker(engine, "a", 10);
+        await taker.upTo(10);
+        const [delivery] = taker.got as [Delivery];
+        await engine.transact({
+          ...nothing,
+          settlements: [settlement(delivery, 2, 4), settlement(delivery, 7, 8, "filtered")],
+        });
+        await engine.transact({ ...nothing, settlements: [settlement(delivery, 3, 5)] });
 
-      await reopen("a");
-      const after = new Taker(engine, "a", 10);
-      await after.upTo(6);
+        await reopen("a");
+        const after = new Taker(engine, "a", 10);
+        await after.upTo(6);
 
-      expect(after.got[0]?.pending).toEqual([
-        [0, 2],
-        [5, 7],
-        [8, 10],
-      ]);
-      expect(engine.counts().get("a")?.get("completed")).toBe(3);
-      expect(engine.counts().get("a")?.get("filtered")).toBe(1);
-      lawHolds("a");
-    }, { toKeep: true });
+        expect(after.got[0]?.pending).toEqual([
+          [0, 2],
+          [5, 7],
+          [8, 10],
+        ]);
+        expect(engine.counts().get("a")?.get("completed")).toBe(3);
+        expect(engine.counts().get("a")?.get("filtered")).toBe(1);
+        lawHolds("a");
+      },
+      { toKeep: true },
+    );
 
     check("counts an item that is settled twice once", async () => {
       await engine.transact({ ...nothing, appends: [append("a", names(3))] });
       const taker = new Taker(engine, "a", 10);
       await taker.upTo(3);
       const [delivery] = taker.got as [Delivery];
-      for (let i = 0; i < 3; i++) await engine.transact({ ...nothing, settlements: [settlement(delivery, 0, 2)] });
+      for (let i = 0; i < 3; i++)
+        await engine.transact({ ...nothing, settlements: [settlement(delivery, 0, 2)] });
       await engine.transact({ ...nothing, settlements: [settlement(delivery, 0, 3)] });
       await engine.transact({ ...nothing, settlements: [settlement(delivery, 0, 3)] });
 
@@ -203,54 +244,74 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       lawHolds("a");
     });
 
-    check("a transaction is there as a whole after a kill", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", names(3))] });
-      const taker = new Taker(engine, "a", 10);
-      await taker.upTo(3);
-      await engine.transact({
-        settlements: [settlement(taker.got[0] as Delivery, 0, 2)],
-        appends: [append("b", ["out-0", "out-1"]), append("a", ["again"], { isNew: false })],
-        records: [{ key: "token", value: Buffer.from("7") }],
-        marks: [],
-        counts: [["a", "emitted", 2]],
-      });
+    check(
+      "a transaction is there as a whole after a kill",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", names(3))] });
+        const taker = new Taker(engine, "a", 10);
+        await taker.upTo(3);
+        await engine.transact({
+          settlements: [settlement(taker.got[0] as Delivery, 0, 2)],
+          appends: [append("b", ["out-0", "out-1"]), append("a", ["again"], { isNew: false })],
+          records: [{ key: "token", value: Buffer.from("7") }],
+          marks: [],
+          counts: [["a", "emitted", 2]],
+        });
 
-      await reopen("a", "b");
+        await reopen("a", "b");
 
-      expect(engine.stats("a").unsettled).toBe(2);
-      expect(engine.stats("b").unsettled).toBe(2);
-      expect((await engine.records.get("token"))?.toString()).toBe("7");
-      expect(Object.fromEntries(engine.counts().get("a") ?? [])).toEqual({ accepted: 3, completed: 2, emitted: 2 });
-      expect(engine.counts().get("b")?.get("accepted")).toBe(2);
-    }, { toKeep: true });
+        expect(engine.stats("a").unsettled).toBe(2);
+        expect(engine.stats("b").unsettled).toBe(2);
+        expect((await engine.records.get("token"))?.toString()).toBe("7");
+        expect(Object.fromEntries(engine.counts().get("a") ?? [])).toEqual({
+          accepted: 3,
+          completed: 2,
+          emitted: 2,
+        });
+        expect(engine.counts().get("b")?.get("accepted")).toBe(2);
+      },
+      { toKeep: true },
+    );
 
-    check("keeps marks until their item is settled", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", names(3))] });
-      const taker = new Taker(engine, "a", 10);
-      await taker.upTo(3);
-      const { frame } = taker.got[0] as Delivery;
-      await engine.transact({
-        ...nothing,
-        marks: [
-          { stream: "a", frame, place: 1, mark: { kills: 1, last: "signal SIGSEGV", at: 7 } },
-          { stream: "a", frame, place: 2, mark: { kills: 0, timedOut: true, last: "call time-out", at: 8 } },
-        ],
-      });
+    check(
+      "keeps marks until their item is settled",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", names(3))] });
+        const taker = new Taker(engine, "a", 10);
+        await taker.upTo(3);
+        const { frame } = taker.got[0] as Delivery;
+        await engine.transact({
+          ...nothing,
+          marks: [
+            { stream: "a", frame, place: 1, mark: { kills: 1, last: "signal SIGSEGV", at: 7 } },
+            {
+              stream: "a",
+              frame,
+              place: 2,
+              mark: { kills: 0, timedOut: true, last: "call time-out", at: 8 },
+            },
+          ],
+        });
 
-      await reopen("a");
-      const after = new Taker(engine, "a", 10);
-      await after.upTo(3);
+        await reopen("a");
+        const after = new Taker(engine, "a", 10);
+        await after.upTo(3);
 
-      expect([...(after.got[0]?.marks ?? [])]).toEqual([
-        [1, { kills: 1, last: "signal SIGSEGV", at: 7 }],
-        [2, { kills: 0, timedOut: true, last: "call time-out", at: 8 }],
-      ]);
-    }, { toKeep: true });
+        expect([...(after.got[0]?.marks ?? [])]).toEqual([
+          [1, { kills: 1, last: "signal SIGSEGV", at: 7 }],
+          [2, { kills: 0, timedOut: true, last: "call time-out", at: 8 }],
+        ]);
+      },
+      { toKeep: true },
+    );
 
     check("holds a delayed frame back, counts it, and hands it out when its time has come", async () => {
       const taker = new Taker(engine, "a", 100);
       const started = performance.now();
-      await engine.transact({ ...nothing, appends: [append("a", ["later"], { delayMs: 120 }), append("a", ["now"])] });
+      await engine.transact({
+        ...nothing,
+        appends: [append("a", ["later"], { delayMs: 120 }), append("a", ["now"])],
+      });
 
       expect(await taker.upTo(1)).toEqual(["now"]);
       expect(engine.stats("a")).toEqual({ unsettled: 2, delayed: 1, appended: 2 });
@@ -259,11 +320,15 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       expect(engine.stats("a")).toEqual({ unsettled: 2, delayed: 0, appended: 2 });
     });
 
-    check("hands a delayed frame out after a kill as well", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", ["later"], { delayMs: 50 })] });
-      await reopen("a");
-      expect(await new Taker(engine, "a", 100).upTo(1)).toEqual(["later"]);
-    }, { toKeep: true });
+    check(
+      "hands a delayed frame out after a kill as well",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", ["later"], { delayMs: 50 })] });
+        await reopen("a");
+        expect(await new Taker(engine, "a", 100).upTo(1)).toEqual(["later"]);
+      },
+      { toKeep: true },
+    );
 
     check("carries the largest frame that it declares", async () => {
       const most = engine.capabilities.maxFrameBytes;
@@ -278,7 +343,9 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
     });
 
     check("refuses to hand out a stream that was not opened", async () => {
-      expect(() => engine.consume("unknown", () => undefined)).toThrow(expect.objectContaining({ code: "MR_STREAM_UNKNOWN" }));
+      expect(() => engine.consume("unknown", () => undefined)).toThrow(
+        expect.objectContaining({ code: "MR_STREAM_UNKNOWN" }),
+      );
     });
 
     check("opens a stream as often as it is asked to", async () => {
@@ -288,31 +355,39 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       expect(engine.stats("a").unsettled).toBe(2);
     });
 
-    check("appended grows with every append, also of retries, and over a kill", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", names(3))] });
-      await engine.transact({ ...nothing, appends: [append("a", ["again"], { isNew: false })] });
-      expect(engine.stats("a").appended).toBe(4);
-      await reopen("a");
-      expect(engine.stats("a").appended).toBe(4);
-    }, { toKeep: true });
+    check(
+      "appended grows with every append, also of retries, and over a kill",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", names(3))] });
+        await engine.transact({ ...nothing, appends: [append("a", ["again"], { isNew: false })] });
+        expect(engine.stats("a").appended).toBe(4);
+        await reopen("a");
+        expect(engine.stats("a").appended).toBe(4);
+      },
+      { toKeep: true },
+    );
 
-    check("records are put, read, replaced, removed, and kept over a kill", async () => {
-      const { records } = engine;
-      await records.put("k/1", Buffer.from("one"));
-      await records.put("k/2", Buffer.from("two"));
-      await records.put("k/1", Buffer.from("ONE"));
-      await records.put("k/3", Buffer.alloc(0));
-      await records.delete("k/2");
-      await records.delete("never");
+    check(
+      "records are put, read, replaced, removed, and kept over a kill",
+      async () => {
+        const { records } = engine;
+        await records.put("k/1", Buffer.from("one"));
+        await records.put("k/2", Buffer.from("two"));
+        await records.put("k/1", Buffer.from("ONE"));
+        await records.put("k/3", Buffer.alloc(0));
+        await records.delete("k/2");
+        await records.delete("never");
 
-      await reopen("a");
+        await reopen("a");
 
-      expect((await engine.records.get("k/1"))?.toString()).toBe("ONE");
-      expect(await engine.records.get("k/2")).toBeUndefined();
-      expect((await engine.records.get("k/3"))?.length).toBe(0);
-      expect(engine.records.count("k/")).toBe(2);
-      expect(engine.records.count("")).toBe(2);
-    }, { toKeep: true });
+        expect((await engine.records.get("k/1"))?.toString()).toBe("ONE");
+        expect(await engine.records.get("k/2")).toBeUndefined();
+        expect((await engine.records.get("k/3"))?.length).toBe(0);
+        expect(engine.records.count("k/")).toBe(2);
+        expect(engine.records.count("")).toBe(2);
+      },
+      { toKeep: true },
+    );
 
     check("records are listed by prefix, in order, page by page", async () => {
       const keys = Array.from({ length: 25 }, (_, i) => `p/${(i * 7) % 25}`);
@@ -340,33 +415,45 @@ export function streamContract(name: string, start: () => Promise<EngineUnderTes
       expect(await records.compareAndSet("c", undefined, Buffer.from("1"))).toBe(true);
       expect(await records.compareAndSet("c", undefined, Buffer.from("2"))).toBe(false);
       const all = await Promise.all(
-        Array.from({ length: 10 }, (_, i) => records.compareAndSet("c", Buffer.from("1"), Buffer.from(`winner ${i}`))),
+        Array.from({ length: 10 }, (_, i) =>
+          records.compareAndSet("c", Buffer.from("1"), Buffer.from(`winner ${i}`)),
+        ),
       );
       expect(all.filter(Boolean)).toHaveLength(1);
       expect((await records.get("c"))?.toString()).toBe(`winner ${all.indexOf(true)}`);
     });
 
-    check("a full store refuses with MR_DISK_FULL, keeps nothing of what it refused, and goes on when there is room", async () => {
-      await engine.transact({ ...nothing, appends: [append("a", names(2))] });
-      await world.setFull(true);
+    check(
+      "a full store refuses with MR_DISK_FULL, keeps nothing of what it refused, and goes on when there is room",
+      async () => {
+        await engine.transact({ ...nothing, appends: [append("a", names(2))] });
+        await world.setFull(true);
 
-      await expect(
-        engine.transact({ ...nothing, appends: [append("a", ["refused"])], records: [{ key: "refused", value: Buffer.alloc(100) }] }),
-      ).rejects.toMatchObject({ code: "MR_DISK_FULL" });
-      expect(engine.stats("a")).toEqual({ unsettled: 2, delayed: 0, appended: 2 });
-      expect(await engine.records.get("refused")).toBeUndefined();
-      await world.setFull(false);
-      await engine.transact({ ...nothing, appends: [append("a", ["taken"])] });
+        await expect(
+          engine.transact({
+            ...nothing,
+            appends: [append("a", ["refused"])],
+            records: [{ key: "refused", value: Buffer.alloc(100) }],
+          }),
+        ).rejects.toMatchObject({ code: "MR_DISK_FULL" });
+        expect(engine.stats("a")).toEqual({ unsettled: 2, delayed: 0, appended: 2 });
+        expect(await engine.records.get("refused")).toBeUndefined();
+        await world.setFull(false);
+        await engine.transact({ ...nothing, appends: [append("a", ["taken"])] });
 
-      await reopen("a");
-      expect(await new Taker(engine, "a", 10).upTo(3)).toEqual([...names(2), "taken"]);
-      expect(await engine.records.get("refused")).toBeUndefined();
-      lawHolds("a");
-    }, { toKeep: true });
+        await reopen("a");
+        expect(await new Taker(engine, "a", 10).upTo(3)).toEqual([...names(2), "taken"]);
+        expect(await engine.records.get("refused")).toBeUndefined();
+        lawHolds("a");
+      },
+      { toKeep: true },
+    );
 
     check("takes nothing after it was closed", async () => {
       await engine.close();
-      await expect(engine.transact({ ...nothing, appends: [append("a", ["late"])] })).rejects.toMatchObject({ code: "MR_STREAM_CLOSED" });
+      await expect(engine.transact({ ...nothing, appends: [append("a", ["late"])] })).rejects.toMatchObject({
+        code: "MR_STREAM_CLOSED",
+      });
     });
 
     test("every skip names a test of this suite", () => {

@@ -22,7 +22,10 @@ function fillableEnv(): { env: Env; setFull(isFull: boolean): void } {
     size: () => file.size(),
     close: () => file.close(),
   });
-  const env: Env = { ...nodeEnv, disk: { ...nodeEnv.disk, open: async (path, mode) => limited(await nodeEnv.disk.open(path, mode)) } };
+  const env: Env = {
+    ...nodeEnv,
+    disk: { ...nodeEnv.disk, open: async (path, mode) => limited(await nodeEnv.disk.open(path, mode)) },
+  };
   return {
     env,
     setFull: (full) => {
@@ -46,7 +49,10 @@ async function onDisk(durability: EngineSettings["durability"]): Promise<EngineU
     // What a killed process leaves is what is in its files at that moment: a copy of them, without its lock.
     killAndReopen: async () => {
       const before = join(folder, `${life++}`);
-      await cp(before, join(folder, `${life}`), { recursive: true, filter: (source) => !source.endsWith("lock") });
+      await cp(before, join(folder, `${life}`), {
+        recursive: true,
+        filter: (source) => !source.endsWith("lock"),
+      });
       return await open();
     },
     setFull: async (isFull) => setFull(isFull),
@@ -65,7 +71,12 @@ streamContract(
   async () => {
     const opened = await openEngine(nodeEnv, { kind: "memory", directory: "", durability: "disk" });
     const never = (): Promise<never> => Promise.reject(new Error("memory keeps nothing"));
-    return { open: async () => opened.engine, killAndReopen: never, setFull: never, close: () => opened.close() };
+    return {
+      open: async () => opened.engine,
+      killAndReopen: never,
+      setFull: never,
+      close: () => opened.close(),
+    };
   },
   { keeps: false },
 );

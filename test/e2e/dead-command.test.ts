@@ -24,7 +24,15 @@ interface Letter {
 }
 
 async function list(project: CliProject, target: string, ...more: string[]): Promise<Letter[]> {
-  const { code, stdout, stderr } = await project.millrace(["dead", "list", target, "--json", "--data", project.data, ...more]);
+  const { code, stdout, stderr } = await project.millrace([
+    "dead",
+    "list",
+    target,
+    "--json",
+    "--data",
+    project.data,
+    ...more,
+  ]);
   expect(stderr).toBe("");
   expect(code).toBe(0);
   return JSON.parse(stdout) as Letter[];
@@ -60,7 +68,9 @@ test("the letters of a finished run: as JSON exactly what is documented, as a ta
   const [head = "", ...rows] = table.stdout.trimEnd().split("\n");
   expect(head.split(/ {2,}/)).toEqual(["id", "stage", "reason", "attempts", "error", "when"]);
   const cells = rows.map((row) => row.split(/ {2,}/));
-  expect(cells.map(([, stage, reason, attempts]) => [stage, reason, attempts])).toEqual(Array(5).fill(["check", "error", "2"]));
+  expect(cells.map(([, stage, reason, attempts]) => [stage, reason, attempts])).toEqual(
+    Array(5).fill(["check", "error", "2"]),
+  );
   const times = cells.map((row) => row[5] ?? "");
   expect(times).toEqual([...times].sort());
   expect(table.stderr).toContain("5 dead letters");
@@ -71,7 +81,15 @@ test("the letters of a finished run: as JSON exactly what is documented, as a ta
   expect(shown.stdout).toContain("RangeError: odd: 3");
   expect(shown.stdout).toMatch(/at .*odd\.ts:6:/);
   expect(shown.stdout).toContain('"n": 3');
-  const one = await project.millrace(["dead", "show", "odd/check", three?.id ?? "", "--json", "--data", project.data]);
+  const one = await project.millrace([
+    "dead",
+    "show",
+    "odd/check",
+    three?.id ?? "",
+    "--json",
+    "--data",
+    project.data,
+  ]);
   expect(JSON.parse(one.stdout)).toEqual(three);
   const two = [letters[0]?.id ?? "", letters[1]?.id ?? ""];
   const both = await project.millrace(["dead", "show", "odd", ...two, "--json", "--data", project.data]);
@@ -114,7 +132,15 @@ test("of a live run: what is dead by now; the run goes on unharmed", { timeout: 
   let letters: Letter[] = [];
   while (letters.length < 5) letters = await list(project, "live");
   expect(letters.map(({ item }) => (item as { n: number }).n).sort()).toEqual([1, 3, 5, 7, 9]);
-  const shown = await project.millrace(["dead", "show", "live", letters[0]?.id ?? "", "--json", "--data", project.data]);
+  const shown = await project.millrace([
+    "dead",
+    "show",
+    "live",
+    letters[0]?.id ?? "",
+    "--json",
+    "--data",
+    project.data,
+  ]);
   expect(JSON.parse(shown.stdout)).toEqual(letters[0]);
 
   project.write("go", "");
@@ -128,7 +154,10 @@ test("of a run that was killed: without touching what is unfinished, and it can 
   timeout: 60_000,
 }, async () => {
   const project = cliProject({
-    "odd.ts": ODD.replace("n < 10; n++) yield { n };", "n < 10; n++) yield { n }; if (!existsSync('go')) while (true) yield null as never;")
+    "odd.ts": ODD.replace(
+      "n < 10; n++) yield { n };",
+      "n < 10; n++) yield { n }; if (!existsSync('go')) while (true) yield null as never;",
+    )
       .replace("const feed", "let idle = 0;\nconst feed")
       .replace("function* ()", "async function* ()")
       .replace("while (true) yield null as never;", "await new Promise(() => setInterval(() => {}, 1_000));")

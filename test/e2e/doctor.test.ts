@@ -24,7 +24,10 @@ const PLAIN = `
   export default p;
 `;
 
-const ENDLESS = PLAIN.replace("function* () { yield 1; }", "async function* () { yield 1; await new Promise(() => setInterval(() => {}, 1_000)); }");
+const ENDLESS = PLAIN.replace(
+  "function* () { yield 1; }",
+  "async function* () { yield 1; await new Promise(() => setInterval(() => {}, 1_000)); }",
+);
 
 test("a machine on which runs work is well, and nothing is made for the asking", async () => {
   const project = cliProject({});
@@ -86,14 +89,20 @@ test.each([
   const { code, ok, of } = await examine(project, project.path(name));
 
   expect({ code, ok }).toEqual({ code: 1, ok: false });
-  expect(of["data"]).toMatchObject({ status: "fail", detail: expect.stringContaining(name), fix: expect.stringContaining("--data") });
+  expect(of["data"]).toMatchObject({
+    status: "fail",
+    detail: expect.stringContaining(name),
+    fix: expect.stringContaining("--data"),
+  });
   expect(readdirSync(project.path("foreign"))).toEqual(["precious"]);
 });
 
 test("a runtime folder in which no socket can be made fails", async () => {
   const project = cliProject({ file: "x" });
 
-  const { code, of } = await examine(project, project.data, { env: { XDG_RUNTIME_DIR: project.path("file") } });
+  const { code, of } = await examine(project, project.data, {
+    env: { XDG_RUNTIME_DIR: project.path("file") },
+  });
 
   expect(code).toBe(1);
   expect(of["sockets"]).toMatchObject({ status: "fail", fix: expect.stringContaining("XDG_RUNTIME_DIR") });
@@ -121,5 +130,8 @@ test.each([
 });
 
 test("a container's limit counts, not the machine's memory", () => {
-  expect(checkMemory(nodeEnv, 256 * 1024 * 1024)).toMatchObject({ status: "warn", detail: expect.stringMatching(/^256 MB/) });
+  expect(checkMemory(nodeEnv, 256 * 1024 * 1024)).toMatchObject({
+    status: "warn",
+    detail: expect.stringMatching(/^256 MB/),
+  });
 });

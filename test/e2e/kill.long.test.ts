@@ -1,7 +1,6 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { KILL_KINDS, type KillKind } from "../support/delivery-verdict.ts";
 import { planRounds } from "../support/kill-plan.ts";
@@ -11,7 +10,6 @@ const ROUNDS = 20;
 const OF_EACH_KIND = 6;
 /** Kills that come too late prove nothing: their round is run again, at other moments. */
 const MOST_AGAIN = 10;
-const module = fileURLToPath(new URL("fixtures/kill-storm.ts", import.meta.url));
 
 /** `MILLRACE_TEST_SEED=7 npm run test:long -- kill` runs other rounds, or those of a failure again. */
 const seed = Number(process.env["MILLRACE_TEST_SEED"] ?? 1);
@@ -24,7 +22,7 @@ test(`kill -9 of any process, ${ROUNDS} rounds of 200,000 items: nothing is lost
   for (const [round, planned] of planRounds(seed, ROUNDS, OF_EACH_KIND).entries()) {
     let plan: RoundPlan = planned;
     for (;;) {
-      const report = await new KillRound(plan, mkdtempSync(join(tmpdir(), "ms-")), module).run();
+      const report = await new KillRound(plan, mkdtempSync(join(tmpdir(), "ms-"))).run();
       const { problems } = report.verdict;
       expect(problems, `round ${round}, seed ${plan.seed}, ${plan.kinds.join(", ")}\n${report.stderr}`).toEqual([]);
       if (report.missed === undefined) {

@@ -28,7 +28,10 @@ describe("a lock", () => {
   test("is held by one, says by whom, and is free again when released", async () => {
     const lock = await acquireLock(nodeEnv, path, { note: "socket-1" });
 
-    await expect(acquireLock(nodeEnv, path)).rejects.toMatchObject({ code: "MR_DATA_LOCKED", details: { pid: process.pid } });
+    await expect(acquireLock(nodeEnv, path)).rejects.toMatchObject({
+      code: "MR_DATA_LOCKED",
+      details: { pid: process.pid },
+    });
     expect(await readLock(nodeEnv, path)).toMatchObject({ pid: process.pid, note: "socket-1" });
     await lock.setNote("socket-2");
     expect(await readLock(nodeEnv, path)).toMatchObject({ pid: process.pid, note: "socket-2" });
@@ -53,14 +56,20 @@ describe("a lock", () => {
     await lock.release();
   });
 
-  test.runIf(process.platform === "linux")("of a process whose number another one has been given is taken over", async () => {
-    const { startTime } = nodeEnv.processes.self();
-    writeFileSync(path, JSON.stringify({ pid: process.pid, startTime: `${Number(startTime) - 1}`, note: "" }));
-    await (await acquireLock(nodeEnv, path)).release();
+  test.runIf(process.platform === "linux")(
+    "of a process whose number another one has been given is taken over",
+    async () => {
+      const { startTime } = nodeEnv.processes.self();
+      writeFileSync(
+        path,
+        JSON.stringify({ pid: process.pid, startTime: `${Number(startTime) - 1}`, note: "" }),
+      );
+      await (await acquireLock(nodeEnv, path)).release();
 
-    writeFileSync(path, JSON.stringify({ pid: process.pid, startTime, note: "" }));
-    await expect(acquireLock(nodeEnv, path)).rejects.toMatchObject({ code: "MR_DATA_LOCKED" });
-  });
+      writeFileSync(path, JSON.stringify({ pid: process.pid, startTime, note: "" }));
+      await expect(acquireLock(nodeEnv, path)).rejects.toMatchObject({ code: "MR_DATA_LOCKED" });
+    },
+  );
 
   test.each(["", "{", "null", "5", '{"pid":"1"}', '{"pid":-1}', '{"pid":0}', '{"pid":1.5}', "\0\0\0\0"])(
     "that says %j holds nothing",

@@ -1,4 +1,4 @@
-import { OUTCOMES, type Delivery, type StreamEngine, type Transaction } from "../../src/streams/contract.ts";
+import { type Delivery, OUTCOMES, type StreamEngine, type Transaction } from "../../src/streams/contract.ts";
 import { textsOf } from "../support/test-frames.ts";
 
 interface ModelFrame {
@@ -23,7 +23,10 @@ export class LedgerModel {
       copy.frames.set(
         stream,
         new Map(
-          [...frames].map(([name, f]) => [name, { texts: f.texts, done: new Set(f.done), marks: new Map(f.marks) }]),
+          [...frames].map(([name, f]) => [
+            name,
+            { texts: f.texts, done: new Set(f.done), marks: new Map(f.marks) },
+          ]),
         ),
       );
     }
@@ -54,7 +57,10 @@ export class LedgerModel {
     for (const { stream, frame, count, isNew } of transaction.appends) {
       const texts = textsOf(frame);
       let frames = this.frames.get(stream);
-      if (frames === undefined) this.frames.set(stream, (frames = new Map()));
+      if (frames === undefined) {
+        frames = new Map();
+        this.frames.set(stream, frames);
+      }
       frames.set(texts[0] as string, { texts, done: new Set(), marks: new Map() });
       this.appended.set(stream, (this.appended.get(stream) ?? 0) + count);
       if (isNew) this.#count(stream, "accepted", count);
@@ -71,7 +77,8 @@ export class LedgerModel {
 
   unsettled(stream: string): number {
     let items = 0;
-    for (const frame of this.frames.get(stream)?.values() ?? []) items += frame.texts.length - frame.done.size;
+    for (const frame of this.frames.get(stream)?.values() ?? [])
+      items += frame.texts.length - frame.done.size;
     return items;
   }
 
@@ -127,7 +134,8 @@ export async function observed(
         .map((delivery) => {
           const texts = textsOf(delivery.bytes);
           const pending = delivery.pending.flatMap(([from, to]) => texts.slice(from, to));
-          const isPending = (place: number): boolean => delivery.pending.some(([from, to]) => place >= from && place < to);
+          const isPending = (place: number): boolean =>
+            delivery.pending.some(([from, to]) => place >= from && place < to);
           return {
             name: texts[0] as string,
             pending,

@@ -126,12 +126,16 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     const now = await observed(engine, STREAMS, deliveries);
     if (life > 0) {
       const match = candidates.findIndex((candidate) => candidate.text(STREAMS) === now);
-      if (match < 0) return result(`life ${life}: opened again it is none of the ${candidates.length} states that it may be in\n${difference(candidates, now)}`);
+      if (match < 0)
+        return result(
+          `life ${life}: opened again it is none of the ${candidates.length} states that it may be in\n${difference(candidates, now)}`,
+        );
       model = (candidates[match] as LedgerModel).copy();
     }
     for (const stream of STREAMS) {
       const missing = unaccounted(engine, stream);
-      if (missing !== 0) return result(`life ${life}: ${missing} items of stream ${stream} unaccounted for after opening`);
+      if (missing !== 0)
+        return result(`life ${life}: ${missing} items of stream ${stream} unaccounted for after opening`);
     }
     if (isLast) {
       await engine.close();
@@ -141,7 +145,8 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     // --- work until the power goes
     disk.cutAfter = 5 + int(chance() < 0.3 ? 700 : 120);
     const numberToName = new Map<string, string>();
-    const nameOf = (stream: string, frame: number): string => numberToName.get(`${stream}/${frame}`) ?? "unknown";
+    const nameOf = (stream: string, frame: number): string =>
+      numberToName.get(`${stream}/${frame}`) ?? "unknown";
     let learned = 0;
     const learn = (): void => {
       for (; learned < deliveries.length; learned++) {
@@ -155,12 +160,20 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     let isSick = false;
     const rounds = 150;
     for (let round = 0; round < rounds && !disk.isOff && !isSick; round++) {
-      if (trouble.fillsUp) disk.capacity = chance() < 0.25 ? disk.usedBytes + int(400) : Number.POSITIVE_INFINITY;
+      if (trouble.fillsUp)
+        disk.capacity = chance() < 0.25 ? disk.usedBytes + int(400) : Number.POSITIVE_INFINITY;
       const group: Promise<void>[] = [];
       // Settlements are chosen by what is pending now; two of one group must not choose the same.
       const taken = new Set<string>();
       for (let i = 1 + int(4); i > 0; i--) {
-        const transaction = randomTransaction(chance, model, deliveries, nameOf, taken, () => `item-${named++}`);
+        const transaction = randomTransaction(
+          chance,
+          model,
+          deliveries,
+          nameOf,
+          taken,
+          () => `item-${named++}`,
+        );
         const entry = { transaction };
         unanswered.push(entry);
         group.push(
@@ -188,8 +201,12 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
       if (!disk.isOff) {
         for (const stream of STREAMS) {
           const missing = unaccounted(engine, stream);
-          if (missing !== 0) return result(`life ${life}, round ${round}: ${missing} items of stream ${stream} unaccounted for`);
-          if (engine.stats(stream).unsettled !== model.unsettled(stream)) return result(`life ${life}, round ${round}: stats of stream ${stream} differ`);
+          if (missing !== 0)
+            return result(
+              `life ${life}, round ${round}: ${missing} items of stream ${stream} unaccounted for`,
+            );
+          if (engine.stats(stream).unsettled !== model.unsettled(stream))
+            return result(`life ${life}, round ${round}: stats of stream ${stream} differ`);
         }
       }
     }
@@ -240,7 +257,12 @@ function randomTransaction(
     let to = from + 1;
     while (to < known.texts.length && !known.done.has(to) && chance() < 0.85) to++;
     if (chance() < 0.15) {
-      marks.push({ stream, frame, place: from, mark: { kills: int(3), last: "signal SIGABRT", at: int(1_000) } });
+      marks.push({
+        stream,
+        frame,
+        place: from,
+        mark: { kills: int(3), last: "signal SIGABRT", at: int(1_000) },
+      });
       continue;
     }
     const outcome = OUTCOMES[int(OUTCOMES.length)] as Outcome;
@@ -267,6 +289,7 @@ function difference(candidates: readonly LedgerModel[], now: string): string {
     const at = expected.findIndex((line, i) => line !== found[i]);
     if (at > best.at) best = { at, expected };
   }
-  const around = (lines: readonly string[]): string => lines.slice(Math.max(0, best.at - 4), best.at + 6).join("\n");
+  const around = (lines: readonly string[]): string =>
+    lines.slice(Math.max(0, best.at - 4), best.at + 6).join("\n");
   return `line ${best.at}:\nexpected ${around(best.expected)}\nfound ${around(found)}`;
 }

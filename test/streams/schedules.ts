@@ -1,9 +1,14 @@
 import { StreamConnection } from "../../src/streams/connection.ts";
+import type { Mark, Outcome } from "../../src/streams/contract.ts";
 import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
 import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
-import { type ConnectionRole, MESSAGE, STREAM_PROTOCOL_VERSION, type Verdict } from "../../src/streams/protocol.ts";
+import {
+  type ConnectionRole,
+  MESSAGE,
+  STREAM_PROTOCOL_VERSION,
+  type Verdict,
+} from "../../src/streams/protocol.ts";
 import { StreamServer } from "../../src/streams/server.ts";
-import type { Mark, Outcome } from "../../src/streams/contract.ts";
 import { FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { fakeEnv } from "../support/fake-env.ts";
 import { FakeWire } from "../support/fake-wire.ts";
@@ -59,18 +64,34 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
   let names = 0;
 
   const spawn = (role: ConnectionRole): void => {
-    const instance: Instance = { name: `i${names++}`, role, connection: undefined, held: [], sent: new Map(), credit: 0, isAlive: true, n: 0 };
+    const instance: Instance = {
+      name: `i${names++}`,
+      role,
+      connection: undefined,
+      held: [],
+      sent: new Map(),
+      credit: 0,
+      isAlive: true,
+      n: 0,
+    };
     instances.push(instance);
     const { near, far } = wire.connect();
     server.accept(far);
     void StreamConnection.greet(
       near,
-      { version: STREAM_PROTOCOL_VERSION, role, stage: role === "source" ? "feed" : "work", instance: instance.name, secret: "s" },
+      {
+        version: STREAM_PROTOCOL_VERSION,
+        role,
+        stage: role === "source" ? "feed" : "work",
+        instance: instance.name,
+        secret: "s",
+      },
       {
         onDeliver: (ranges, frames) => {
           for (const [i, { f, o, m }] of ranges.entries()) {
             const marks = new Map(m ?? []);
-            for (const [index, text] of textsOf(frames[i] as Buffer).entries()) take(instance, { text, frame: f, place: o + index, mark: marks.get(index) });
+            for (const [index, text] of textsOf(frames[i] as Buffer).entries())
+              take(instance, { text, frame: f, place: o + index, mark: marks.get(index) });
           }
         },
         onConfirmed: (n) => {
@@ -101,14 +122,17 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
     if (instance.credit < 0) problems.push(`${instance.name} got more than its credit`);
     if (done.has(item.text)) problems.push(`${item.text} was handed out after it was settled`);
     for (const other of instances) {
-      if (other.isAlive && other.held.some(({ text }) => text === item.text)) problems.push(`${item.text} is in the hands of ${other.name} and ${instance.name}`);
+      if (other.isAlive && other.held.some(({ text }) => text === item.text))
+        problems.push(`${item.text} is in the hands of ${other.name} and ${instance.name}`);
     }
     const isSuspect = item.mark !== undefined && item.mark.timedOut !== true && item.mark.kills < 2;
-    if (isSuspect !== (instance.role === "suspect")) problems.push(`${item.text}, ${JSON.stringify(item.mark)}, came to a ${instance.role}`);
+    if (isSuspect !== (instance.role === "suspect"))
+      problems.push(`${item.text}, ${JSON.stringify(item.mark)}, came to a ${instance.role}`);
     instance.held.push(item);
     if (instance.role === "suspect") {
       totals.suspectsRun++;
-      if (instance.held.length > 1) problems.push(`${instance.name} runs ${instance.held.length} suspects at a time`);
+      if (instance.held.length > 1)
+        problems.push(`${instance.name} runs ${instance.held.length} suspects at a time`);
     } else if (item.mark !== undefined && item.mark.kills >= 2) totals.convicted++;
   };
 
@@ -121,12 +145,21 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
       instance.sent.set(n, []);
       instance.connection?.send(
         MESSAGE.transact,
-        { n, settle, append: [["work", texts.length, chance() < 0.5 ? int(20) : 0, false]], records: [], counts: [] },
+        {
+          n,
+          settle,
+          append: [["work", texts.length, chance() < 0.5 ? int(20) : 0, false]],
+          records: [],
+          counts: [],
+        },
         [frameOf(texts)],
       );
       return;
     }
-    instance.sent.set(n, items.map(({ text }) => text));
+    instance.sent.set(
+      n,
+      items.map(({ text }) => text),
+    );
     instance.connection?.send(MESSAGE.transact, { n, settle, append: [], records: [], counts: [] });
   };
 
@@ -168,7 +201,9 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
   const [source] = instances as [Instance];
   for (let i = 0; i < 2; i++) spawn("worker");
   for (let step = 0; step < steps && problems.length === 0; step++) {
-    const working = instances.filter(({ isAlive, role, connection }) => isAlive && role !== "source" && connection !== undefined);
+    const working = instances.filter(
+      ({ isAlive, role, connection }) => isAlive && role !== "source" && connection !== undefined,
+    );
     const one = pick(working);
     const dice = chance();
     if (dice < 0.15 && source.connection !== undefined) {
@@ -177,16 +212,28 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
       source.sent.set(++source.n, []);
       source.connection.send(
         MESSAGE.transact,
-        { n: source.n, settle: [], append: [["work", count, chance() < 0.2 ? int(30) : 0, true]], records: [], counts: [] },
+        {
+          n: source.n,
+          settle: [],
+          append: [["work", count, chance() < 0.2 ? int(30) : 0, true]],
+          records: [],
+          counts: [],
+        },
         [frameOf(texts)],
       );
     } else if (one !== undefined && dice < 0.35) credit(one, 1 + int(6));
     else if (one !== undefined && dice < 0.5) {
       const item = pick(one.held);
-      if (item !== undefined) one.connection?.send(MESSAGE.started, { ranges: [item.frame, item.place, item.place + 1] });
+      if (item !== undefined)
+        one.connection?.send(MESSAGE.started, { ranges: [item.frame, item.place, item.place + 1] });
     } else if (one !== undefined && dice < 0.75) {
       const items = one.held.filter(() => chance() < 0.6);
-      if (items.length > 0) transact(one, items, pick(["completed", "completed", "filtered", "dead", "retried"] as const) as Outcome);
+      if (items.length > 0)
+        transact(
+          one,
+          items,
+          pick(["completed", "completed", "filtered", "dead", "retried"] as const) as Outcome,
+        );
     } else if (one !== undefined && dice < 0.82) kill(one);
     else if (dice < 0.9 && working.length < 5) spawn(chance() < 0.6 ? "worker" : "suspect");
     else if (dice < 0.95) {
@@ -208,7 +255,11 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
     }
     await new Promise((resolve) => setImmediate(resolve));
     env.advance(10);
-    if (engine.stats("work").unsettled === 0 && instances.every(({ isAlive, sent }) => !isAlive || sent.size === 0)) break;
+    if (
+      engine.stats("work").unsettled === 0 &&
+      instances.every(({ isAlive, sent }) => !isAlive || sent.size === 0)
+    )
+      break;
     for (const instance of instances) {
       if (!instance.isAlive || instance.role === "source" || instance.connection === undefined) continue;
       if (instance.held.length > 0) transact(instance, [...instance.held], "completed");
@@ -217,7 +268,8 @@ export async function schedule(seed: number, steps: number): Promise<Schedule> {
   }
   if (problems.length === 0) {
     const { unsettled } = engine.stats("work");
-    if (unsettled !== 0) problems.push(`${unsettled} items are left, and nobody gets them: ${JSON.stringify(server.report())}`);
+    if (unsettled !== 0)
+      problems.push(`${unsettled} items are left, and nobody gets them: ${JSON.stringify(server.report())}`);
     if (unaccounted(engine, "work") !== 0) problems.push("items are unaccounted for in the end");
     if (server.report()[0]?.claimed !== 0) problems.push("somebody still holds something");
   }

@@ -5,7 +5,7 @@ import type { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
 import { FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { frameOf, textsOf } from "../support/test-frames.ts";
 import { unaccounted } from "./ledger-model.ts";
-import { openOn, type Outing, outing, settle, STREAMS, type Trouble } from "./power-cuts.ts";
+import { type Outing, openOn, outing, STREAMS, settle, type Trouble } from "./power-cuts.ts";
 
 async function outings(count: number, trouble: Trouble): Promise<Outing[]> {
   const all: Outing[] = [];
@@ -13,7 +13,8 @@ async function outings(count: number, trouble: Trouble): Promise<Outing[]> {
   return all;
 }
 
-const sum = (all: readonly Outing[], of: (one: Outing) => number): number => all.reduce((n, one) => n + of(one), 0);
+const sum = (all: readonly Outing[], of: (one: Outing) => number): number =>
+  all.reduce((n, one) => n + of(one), 0);
 const problems = (all: readonly Outing[]): string[] => all.flatMap((one) => one.problem ?? []);
 
 describe("a power cut", () => {
@@ -51,7 +52,13 @@ const append = (stream: string, texts: readonly string[], delayMs = 0): Append =
   delayMs,
   isNew: true,
 });
-const done = ({ stream, frame }: Delivery, from: number, to: number): Settlement => ({ stream, frame, from, to, outcome: "completed" });
+const done = ({ stream, frame }: Delivery, from: number, to: number): Settlement => ({
+  stream,
+  frame,
+  from,
+  to,
+  outcome: "completed",
+});
 const pendingTexts = (deliveries: readonly Delivery[]): string[] =>
   deliveries.flatMap(({ bytes, pending }) => pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)));
 
@@ -62,9 +69,11 @@ function newDisk(): FakeDisk {
 /** Twenty frames of two items, each a transaction of its own, in segments of a few frames. */
 async function filled(disk: FakeDisk): Promise<void> {
   const { engine } = await openOn(disk, true, 1_000);
-  for (let i = 0; i < 20; i++) await engine.transact({ ...nothing, appends: [append("a", [`first-${i}`, `second-${i}`])] });
+  for (let i = 0; i < 20; i++)
+    await engine.transact({ ...nothing, appends: [append("a", [`first-${i}`, `second-${i}`])] });
   await engine.records.put("kept", Buffer.from("a value that is kept"));
-  for (let i = 20; i < 25; i++) await engine.transact({ ...nothing, appends: [append("a", [`first-${i}`, `second-${i}`])] });
+  for (let i = 20; i < 25; i++)
+    await engine.transact({ ...nothing, appends: [append("a", [`first-${i}`, `second-${i}`])] });
   await engine.close();
 }
 
@@ -192,7 +201,11 @@ describe("damage", () => {
 });
 
 /** Settles all that is pending but what `keep` names. */
-async function settleAllBut(engine: EmbeddedEngine, deliveries: readonly Delivery[], keep: (text: string) => boolean): Promise<void> {
+async function settleAllBut(
+  engine: EmbeddedEngine,
+  deliveries: readonly Delivery[],
+  keep: (text: string) => boolean,
+): Promise<void> {
   for (const delivery of deliveries) {
     const texts = textsOf(delivery.bytes);
     const settlements = delivery.pending.flatMap(([from, to]) =>
@@ -232,7 +245,9 @@ describe("segments", () => {
     await engine.transact({
       ...nothing,
       settlements: [done(held, 1, 2)],
-      marks: [{ stream: "b", frame: held.frame, place: 2, mark: { kills: 1, last: "signal SIGABRT", at: 5 } }],
+      marks: [
+        { stream: "b", frame: held.frame, place: 2, mark: { kills: 1, last: "signal SIGABRT", at: 5 } },
+      ],
     });
     for (let i = 0; i < 300; i++) {
       await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] });
@@ -290,7 +305,8 @@ describe("segments", () => {
   test("that cannot be removed are removed after the next start, in order", async () => {
     const disk = newDisk();
     const { engine, deliveries } = await openOn(disk, true, 1_000);
-    disk.failure = (operation, path) => (operation === "remove" && path.endsWith("00000002.seg") ? "EIO" : undefined);
+    disk.failure = (operation, path) =>
+      operation === "remove" && path.endsWith("00000002.seg") ? "EIO" : undefined;
     for (let i = 0; i < 60; i++) {
       await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] });
       await settleAllBut(engine, deliveries.splice(0), () => false);
@@ -350,7 +366,8 @@ describe("a delay", () => {
   test("of an item that is settled since leaves no timer behind after the next start", async () => {
     const disk = newDisk();
     const { engine, env, deliveries } = await openOn(disk, true, 10_000);
-    for (let i = 0; i < 20; i++) await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`], 10)] });
+    for (let i = 0; i < 20; i++)
+      await engine.transact({ ...nothing, appends: [append("a", [`item-${i}`], 10)] });
     env.advance(10);
     await settle();
     await settleAllBut(engine, deliveries, () => false);
@@ -384,7 +401,9 @@ describe("a closed engine", () => {
   test("takes nothing more and has answered what it took", async () => {
     const disk = newDisk();
     const { engine } = await openOn(disk, true, 1_000);
-    const given = Array.from({ length: 5 }, (_, i) => engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] }));
+    const given = Array.from({ length: 5 }, (_, i) =>
+      engine.transact({ ...nothing, appends: [append("a", [`item-${i}`])] }),
+    );
     const closing = engine.close();
     const late = engine.transact({ ...nothing, appends: [append("a", ["late"])] });
 

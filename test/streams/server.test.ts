@@ -21,7 +21,8 @@ afterEach(async () => {
   await bench.close();
 });
 
-const names = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `item-${from + i}`);
+const names = (count: number, from = 0): string[] =>
+  Array.from({ length: count }, (_, i) => `item-${from + i}`);
 const worker = (instance: string): Promise<StreamClient> => bench.client("work", instance, "worker");
 const suspectOf = (instance: string): Promise<StreamClient> => bench.client("work", instance, "suspect");
 const stats = (stream = "work"): { claimed: number; suspects: number; unsettled: number } => {
@@ -44,7 +45,13 @@ describe("a hello is refused", () => {
     const socket = await nodeEnv.net.connect(bench.path);
     let closed = false;
     socket.handle({ onData: () => undefined, onClose: () => (closed = true) });
-    const hello = { version: STREAM_PROTOCOL_VERSION, role: "worker", stage: "unknown", instance: "w", secret: SECRET };
+    const hello = {
+      version: STREAM_PROTOCOL_VERSION,
+      role: "worker",
+      stage: "unknown",
+      instance: "w",
+      secret: SECRET,
+    };
     const transact = { n: 1, settle: [], append: [["next", 1, 0, true]], records: [], counts: [] };
     socket.write([
       ...encodeMessage(MESSAGE.hello, hello),
@@ -91,7 +98,8 @@ describe("work is shared out", () => {
     expect(one.held.length).toBeGreaterThan(10);
     expect(two.held.length).toBeGreaterThan(10);
     expect([...one.texts, ...two.texts].sort()).toEqual(names(60).sort());
-    for (const { texts } of [one, two]) expect(texts).toEqual([...texts].sort((a, b) => Number(a.slice(5)) - Number(b.slice(5))));
+    for (const { texts } of [one, two])
+      expect(texts).toEqual([...texts].sort((a, b) => Number(a.slice(5)) - Number(b.slice(5))));
   });
 
   test("exactly up to the credit, whatever the size of the frames", async () => {
@@ -162,7 +170,12 @@ describe("work is shared out", () => {
     expect(stats().unsettled).toBe(3);
     expect(stats("next").unsettled).toBe(2);
     expect((await bench.engine.records.get("dead/work/1"))?.toString()).toBe("letter");
-    expect(Object.fromEntries(bench.engine.counts().get("work") ?? [])).toEqual({ accepted: 5, completed: 1, dead: 1, emitted: 2 });
+    expect(Object.fromEntries(bench.engine.counts().get("work") ?? [])).toEqual({
+      accepted: 5,
+      completed: 1,
+      dead: 1,
+      emitted: 2,
+    });
     const answer = await bench.control.connection.request("get", { key: "dead/work/1" });
     expect(Buffer.from(answer.value as Uint8Array).toString()).toBe("letter");
   });
@@ -177,7 +190,12 @@ describe("nothing is settled for somebody else", () => {
     const frame = one.held[0]?.frame as number;
 
     const theft = two.transact(
-      { settle: [[frame, 0, 1, "completed"]], append: [["next", 1, 0, true]], records: [["key", true]], counts: [["work", "emitted", 1]] },
+      {
+        settle: [[frame, 0, 1, "completed"]],
+        append: [["next", 1, 0, true]],
+        records: [["key", true]],
+        counts: [["work", "emitted", 1]],
+      },
       [frameOf(["stolen"]), Buffer.from("x")],
     );
 
@@ -191,7 +209,13 @@ describe("nothing is settled for somebody else", () => {
   });
 
   test.each<[string, [number, number][]]>([
-    ["twice", [[0, 2], [1, 3]]],
+    [
+      "twice",
+      [
+        [0, 2],
+        [1, 3],
+      ],
+    ],
     ["beyond what is held", [[0, 5]]],
   ])("nor the same items %s", async (_what, ranges) => {
     const w = await worker("w1");
@@ -199,7 +223,9 @@ describe("nothing is settled for somebody else", () => {
     w.credit(4);
     await until(() => w.held.length === 4);
     const frame = w.held[0]?.frame as number;
-    await expect(w.transact({ settle: ranges.map(([from, to]) => [frame, from, to, "completed"]) })).rejects.toMatchObject({
+    await expect(
+      w.transact({ settle: ranges.map(([from, to]) => [frame, from, to, "completed"]) }),
+    ).rejects.toMatchObject({
       code: "MR_CLAIM_LOST",
     });
     expect(stats().unsettled).toBe(6);
@@ -215,11 +241,8 @@ describe("nothing is settled for somebody else", () => {
     await bench.verdict(one, { charge: false });
     two.credit(2);
     await until(() => two.held.length === 2);
-    // The same name, come back from the dead: it holds nothing.
-    const ghost = await worker("w1");
-    await expect(ghost.transact({ settle: [[two.held[0]?.frame as number, 0, 1, "completed"]] })).rejects.toMatchObject({
-      code: "MR_CLAIM_LOST",
-    });
+    // Its process has ended: what comes in its name comes too late.
+    await expect(worker("w1")).rejects.toMatchObject({ code: "MR_CLAIM_LOST" });
     await two.settle([...two.held]);
     expect(stats().unsettled).toBe(0);
   });
@@ -252,32 +275,35 @@ describe("what a dead instance held", () => {
     return w;
   }
 
-  test.each(["before", "after"] as const)("begun items are suspects, the others go back; the verdict comes %s the end of the connection", async (when) => {
-    await source.append("work", names(5));
-    const dead = await inHand("w1", 5, 2);
-    let suspects: number;
-    if (when === "before") {
-      const verdict = bench.verdict(dead);
+  test.each(["before", "after"] as const)(
+    "begun items are suspects, the others go back; the verdict comes %s the end of the connection",
+    async (when) => {
+      await source.append("work", names(5));
+      const dead = await inHand("w1", 5, 2);
+      let suspects: number;
+      if (when === "before") {
+        const verdict = bench.verdict(dead);
+        await bench.settled();
+        dead.die();
+        suspects = await verdict;
+      } else {
+        dead.die();
+        await bench.settled();
+        suspects = await bench.verdict(dead);
+      }
+      const other = await worker("w2");
+      other.credit(10);
+      await until(() => other.held.length === 3);
       await bench.settled();
-      dead.die();
-      suspects = await verdict;
-    } else {
-      dead.die();
-      await bench.settled();
-      suspects = await bench.verdict(dead);
-    }
-    const other = await worker("w2");
-    other.credit(10);
-    await until(() => other.held.length === 3);
-    await bench.settled();
 
-    expect(suspects).toBe(2);
-    expect(other.texts).toEqual(names(3, 2));
-    expect(other.held.every(({ mark }) => mark === undefined)).toBe(true);
-    expect(stats()).toMatchObject({ unsettled: 5, claimed: 3, suspects: 2 });
-    expect(bench.control.events).toContainEqual({ kind: "suspects", stage: "work", count: 2 });
-    expect(bench.engine.counts().get("work")?.get("repeated:instance-died")).toBe(2);
-  });
+      expect(suspects).toBe(2);
+      expect(other.texts).toEqual(names(3, 2));
+      expect(other.held.every(({ mark }) => mark === undefined)).toBe(true);
+      expect(stats()).toMatchObject({ unsettled: 5, claimed: 3, suspects: 2 });
+      expect(bench.control.events).toContainEqual({ kind: "suspects", stage: "work", count: 2 });
+      expect(bench.engine.counts().get("work")?.get("repeated:instance-died")).toBe(2);
+    },
+  );
 
   test("nothing is put back before the verdict: the process may be alive", async () => {
     await source.append("work", names(2));
@@ -355,7 +381,9 @@ describe("what a dead instance held", () => {
     const w = await worker("w2");
     w.credit(2);
     await until(() => w.held.length === 2);
-    expect(w.held.find(({ text }) => text === "item-0")).toMatchObject({ mark: { kills: 2, last: "signal SIGKILL" } });
+    expect(w.held.find(({ text }) => text === "item-0")).toMatchObject({
+      mark: { kills: 2, last: "signal SIGKILL" },
+    });
   });
 
   test("a death that had begun nothing makes suspects of all it held", async () => {
@@ -371,7 +399,10 @@ describe("what a dead instance held", () => {
     const culprit = dead.held[1];
     dead.die();
     expect(
-      await bench.verdict(dead, { culprit: { frame: culprit?.frame as number, place: culprit?.place as number }, what: "call time-out" }),
+      await bench.verdict(dead, {
+        culprit: { frame: culprit?.frame as number, place: culprit?.place as number },
+        what: "call time-out",
+      }),
     ).toBe(1);
     const w = await worker("w2");
     w.credit(4);
@@ -453,9 +484,11 @@ describe("a peer that breaks the protocol hurts nobody else", () => {
     const { createConnection } = await import("node:net");
     const socket = createConnection({ path: bench.path, allowHalfOpen: true });
     let closed = false;
-    socket.on("error", () => undefined).on("close", () => {
-      closed = true;
-    });
+    socket
+      .on("error", () => undefined)
+      .on("close", () => {
+        closed = true;
+      });
     const timer = setInterval(() => socket.write(Buffer.alloc(64 * 1024, 0xff)), 2);
     await until(() => closed);
     clearInterval(timer);
@@ -470,9 +503,24 @@ describe("a peer that breaks the protocol hurts nobody else", () => {
     ["an entry that is none", MESSAGE.transact, { ...good, append: [5] }, []],
     ["counts that are none", MESSAGE.transact, { ...good, counts: [["work", "accepted", "many"]] }, []],
     ["a frame that is missing", MESSAGE.transact, { ...good, append: [["work", 1, 0, true]] }, []],
-    ["a frame that is none", MESSAGE.transact, { ...good, append: [["work", 1, 0, true]] }, [Buffer.from("frame")]],
-    ["a frame of other items than it says", MESSAGE.transact, { ...good, append: [["work", 9, 0, true]] }, [frameOf(["a"])]],
-    ["a delay that is none", MESSAGE.transact, { ...good, append: [["work", 1, Number.NaN, true]] }, [frameOf(["a"])]],
+    [
+      "a frame that is none",
+      MESSAGE.transact,
+      { ...good, append: [["work", 1, 0, true]] },
+      [Buffer.from("frame")],
+    ],
+    [
+      "a frame of other items than it says",
+      MESSAGE.transact,
+      { ...good, append: [["work", 9, 0, true]] },
+      [frameOf(["a"])],
+    ],
+    [
+      "a delay that is none",
+      MESSAGE.transact,
+      { ...good, append: [["work", 1, Number.NaN, true]] },
+      [frameOf(["a"])],
+    ],
     ["a range backwards", MESSAGE.transact, { ...good, settle: [[1, 3, 1, "completed"]] }, []],
     ["an outcome that does not exist", MESSAGE.transact, { ...good, settle: [[1, 0, 1, "eaten"]] }, []],
     ["a credit that is none", MESSAGE.credit, { items: Number.NaN }, []],
@@ -497,12 +545,16 @@ describe("when the engine refuses a transaction", () => {
     class FullLog extends MemoryLog {
       isFull = false;
       override append(...args: Parameters<MemoryLog["append"]>): ReturnType<MemoryLog["append"]> {
-        if (this.isFull) return Promise.reject(Object.assign(new Error("disk full"), { code: "MR_DISK_FULL" }));
+        if (this.isFull)
+          return Promise.reject(Object.assign(new Error("disk full"), { code: "MR_DISK_FULL" }));
         return super.append(...args);
       }
     }
     const log = new FullLog();
-    const full = await streamBench(["work"], (await EmbeddedEngine.open(nodeEnv, () => log, "nothing")).engine);
+    const full = await streamBench(
+      ["work"],
+      (await EmbeddedEngine.open(nodeEnv, () => log, "nothing")).engine,
+    );
     try {
       const feed = await full.client("feed", "f", "source");
       await feed.append("work", names(3));

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { Counts, RunResult } from "../../src/definition/run-result.ts";
 import type { StoredDeadLetter } from "./dead-letter.ts";
@@ -24,6 +25,8 @@ export interface CliProject {
   deadLetters(target: string): Promise<StoredDeadLetter[]>;
 }
 
+const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+
 /** `note(value, file?)` appends a line of JSON to a file in the project's folder: it is there when the call returns. */
 const NOTE = `
 import { appendFileSync } from "node:fs";
@@ -41,6 +44,8 @@ export function cliProject(files: Readonly<Record<string, string>>): CliProject 
     mkdirSync(dirname(path(name)), { recursive: true });
     writeFileSync(path(name), text);
   };
+  mkdirSync(path("node_modules"));
+  symlinkSync(join(PACKAGES, "zod"), path("node_modules/zod"));
   for (const [name, text] of Object.entries({ "note.ts": NOTE, ...files })) write(name, text);
   const millrace = (args: readonly string[], settings: RunSettings = {}): Promise<CliResult> =>
     runCli(args, { cwd: folder, ...settings });

@@ -4,7 +4,9 @@ import type { Disk, DiskFile, FileInfo } from "../../src/env/env.ts";
 /** A drive writes whole sectors; which of them it has written when the power goes is its own affair. */
 const SECTOR = 64;
 
-type Pending = { readonly kind: "write"; readonly at: number; readonly bytes: Buffer } | { readonly kind: "truncate"; readonly to: number };
+type Pending =
+  | { readonly kind: "write"; readonly at: number; readonly bytes: Buffer }
+  | { readonly kind: "truncate"; readonly to: number };
 
 interface FileState {
   /** What reads see. */
@@ -93,7 +95,8 @@ export class FakeDisk implements Disk {
       for (let from = 0; from < change.bytes.length; from += SECTOR) {
         if (mood <= 0.8 && this.#chance() < 0.4) continue;
         const sector = change.bytes.subarray(from, from + SECTOR);
-        if (content.length < change.at + from + sector.length) content = resized(content, change.at + from + sector.length);
+        if (content.length < change.at + from + sector.length)
+          content = resized(content, change.at + from + sector.length);
         sector.copy(content, change.at + from);
       }
     }
@@ -176,7 +179,10 @@ export class FakeDisk implements Disk {
         const bytes = Buffer.concat(buffers);
         const growth = Math.max(0, position + bytes.length - state.content.length);
         const room = this.capacity - this.usedBytes;
-        const taken = growth <= room ? bytes : bytes.subarray(0, Math.max(0, bytes.length - (growth - Math.max(0, room))));
+        const taken =
+          growth <= room
+            ? bytes
+            : bytes.subarray(0, Math.max(0, bytes.length - (growth - Math.max(0, room))));
         if (taken.length > 0) {
           state.content = resized(state.content, Math.max(state.content.length, position + taken.length));
           taken.copy(state.content, position);
@@ -240,7 +246,9 @@ export class FakeDisk implements Disk {
 
   async info(path: string): Promise<FileInfo | undefined> {
     const state = this.#files.get(path);
-    return state === undefined ? undefined : { size: state.content.length, isDirectory: false, modifiedMs: 0 };
+    return state === undefined
+      ? undefined
+      : { size: state.content.length, isDirectory: false, modifiedMs: 0 };
   }
 
   async makeDirectory(): Promise<void> {}

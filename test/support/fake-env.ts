@@ -40,7 +40,9 @@ export function fakeEnv(disk: Disk): FakeEnv {
     advance(ms) {
       const end = now + ms;
       for (;;) {
-        const [next] = pending.filter((timer) => !timer.isCancelled && timer.at <= end).sort((a, b) => a.at - b.at);
+        const [next] = pending
+          .filter((timer) => !timer.isCancelled && timer.at <= end)
+          .sort((a, b) => a.at - b.at);
         if (next === undefined) break;
         pending = pending.filter((timer) => timer !== next && !timer.isCancelled);
         now = Math.max(now, next.at);

@@ -55,7 +55,9 @@ export class FakeWire {
 
   /** Lets one thing arrive somewhere; false when nothing is on its way. */
   step(): boolean {
-    const waiting = this.#sockets.filter(({ incoming, handlers }) => incoming.length > 0 && handlers !== undefined);
+    const waiting = this.#sockets.filter(
+      ({ incoming, handlers }) => incoming.length > 0 && handlers !== undefined,
+    );
     const socket = waiting[Math.floor(this.#chance() * waiting.length)];
     if (socket === undefined) return false;
     const next = socket.incoming.shift() as Buffer | "end";

@@ -86,14 +86,22 @@ export class StreamClient {
   }
 
   start(...items: readonly HeldItem[]): void {
-    this.connection.send(MESSAGE.started, { ranges: items.flatMap(({ frame, place }) => [frame, place, place + 1]) });
+    this.connection.send(MESSAGE.started, {
+      ranges: items.flatMap(({ frame, place }) => [frame, place, place + 1]),
+    });
   }
 
   /** Sends a transaction; resolves when it was confirmed, rejects when it was refused. */
   async transact(part: Partial<TransactHead>, blobs: readonly Uint8Array[] = []): Promise<void> {
     const n = ++this.#n;
-    this.connection.send(MESSAGE.transact, { settle: [], append: [], records: [], counts: [], ...part, n }, blobs);
-    await until(() => this.confirmed.includes(n) || this.refused.some((r) => r.n === n || r.n === 0) || this.isClosed);
+    this.connection.send(
+      MESSAGE.transact,
+      { settle: [], append: [], records: [], counts: [], ...part, n },
+      blobs,
+    );
+    await until(
+      () => this.confirmed.includes(n) || this.refused.some((r) => r.n === n || r.n === 0) || this.isClosed,
+    );
     const refusal = this.refused.find((r) => r.n === n || r.n === 0);
     if (refusal !== undefined) throw refusal.error;
     if (!this.confirmed.includes(n)) throw new Error("the connection closed");
@@ -128,7 +136,12 @@ export interface StreamBench {
   readonly server: StreamServer;
   readonly engine: StreamEngine;
   readonly control: StreamClient;
-  client(stage: string, instance: string, role: ConnectionRole, change?: Partial<HelloHead>): Promise<StreamClient>;
+  client(
+    stage: string,
+    instance: string,
+    role: ConnectionRole,
+    change?: Partial<HelloHead>,
+  ): Promise<StreamClient>;
   verdict(of: StreamClient, change?: Partial<Verdict>): Promise<number>;
   /** Resolves when all that clients have sent so far was handled. */
   settled(): Promise<void>;

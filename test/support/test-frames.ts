@@ -12,5 +12,7 @@ export function frameOf(texts: readonly string[]): Buffer {
 export function textsOf(bytes: Buffer): string[] {
   const frame = Frame.parse(bytes);
   const { starts } = frame;
-  return Array.from({ length: frame.count }, (_, i) => frame.payload.toString("utf8", starts[i], starts[i + 1]));
+  return Array.from({ length: frame.count }, (_, i) =>
+    frame.payload.toString("utf8", starts[i], starts[i + 1]),
+  );
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CorruptionError } from "../../src/errors.ts";
 import { buildFrame, Frame, frameItemCount, type ItemMeta, MAX_FRAME_BYTES } from "../../src/wire/frame.ts";
 import { FRAME_BYTES, FRAME_ITEMS, FrameBuilder } from "../../src/wire/frame-builder.ts";
+import { pickFrames } from "../../src/wire/retry-frames.ts";
 
 interface Given {
   readonly items: readonly Uint8Array[];
@@ -17,10 +18,17 @@ const someMeta: fc.Arbitrary<ItemMeta> = fc.record(
   {
     id: fc.string({ minLength: 1, maxLength: 10 }),
     key: fc.string({ maxLength: 10 }),
-    headers: fc.dictionary(fc.string({ maxLength: 4 }).filter((k) => k !== "__proto__"), fc.string({ maxLength: 4 }), { noNullPrototype: true }),
+    headers: fc.dictionary(
+      fc.string({ maxLength: 4 }).filter((k) => k !== "__proto__"),
+      fc.string({ maxLength: 4 }),
+      { noNullPrototype: true },
+    ),
     enqueuedAt: fc.nat(),
     history: fc.array(
-      fc.record({ at: fc.nat(), error: fc.record({ name: fc.string(), message: fc.string(), stack: fc.string() }) }),
+      fc.record({
+        at: fc.nat(),
+        error: fc.record({ name: fc.string(), message: fc.string(), stack: fc.string() }),
+      }),
       { maxLength: 3 },
     ),
   },
@@ -36,7 +44,9 @@ const given: fc.Arbitrary<Given> = fc
     fc.record({
       items: fc.constant(parts.map(([bytes]) => bytes)),
       meta: fc.constant(
-        new Map(parts.flatMap(([, meta], i): [number, ItemMeta][] => (meta === undefined ? [] : [[i, meta]]))),
+        new Map(
+          parts.flatMap(([, meta], i): [number, ItemMeta][] => (meta === undefined ? [] : [[i, meta]])),
+        ),
       ),
       origin: fc.uint8Array({ minLength: 12, maxLength: 12 }),
       first: fc.nat({ max: 2 ** 32 - 100_000 }),
@@ -67,7 +77,7 @@ const sample = build({
 
 describe("a frame", () => {
   test("gives back what was put in", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(given, (parts) => {
         const frame = build(parts);
 
@@ -88,7 +98,7 @@ describe("a frame", () => {
   });
 
   test("cut to a range keeps its items' bytes, ids and metadata, and can be cut again", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(given, fc.nat(), fc.nat(), (parts, a, b) => {
         const frame = build(parts);
         const from = a % frame.count;
@@ -109,7 +119,7 @@ describe("a frame", () => {
   });
 
   test("made of picked items keeps their bytes and ids, and what was known of them stays unless it is replaced", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(given, fc.uniqueArray(fc.nat(), { minLength: 1, maxLength: 10 }), (parts, chosen) => {
         const frame = build(parts);
         const places = [...new Set(chosen.map((n) => n % frame.count))];
@@ -144,11 +154,16 @@ describe("a frame", () => {
     const history = [{ at: 1, error: { name: "Error", message: "m", stack: "s".repeat(8_000) } }];
 
     expect(() => frame.pick(places, () => ({ history }))).toThrow(RangeError);
-    const parts = frame.pickInParts(places, () => ({ history })).map(({ bytes, count }) => ({ cut: Frame.parse(bytes), count }));
+    const parts = pickFrames(frame, places, () => ({ history })).map(({ bytes, count }) => ({
+      cut: Frame.parse(bytes),
+      count,
+    }));
 
     expect(parts.length).toBeGreaterThan(10);
     expect(parts.map(({ cut }) => cut.count)).toEqual(parts.map(({ count }) => count));
-    expect(parts.flatMap(({ cut }) => itemsOf(cut).map(String))).toEqual(places.map((place) => `item ${place}`));
+    expect(parts.flatMap(({ cut }) => itemsOf(cut).map(String))).toEqual(
+      places.map((place) => `item ${place}`),
+    );
     expect(parts.every(({ cut }) => cut.meta?.get(0)?.history?.[0]?.error.stack.length === 8_000)).toBe(true);
   });
 
@@ -166,7 +181,7 @@ describe("a frame", () => {
       error: { name: "Error", message: "m".repeat(4_000), stack: "s".repeat(8_000) },
     }));
 
-    const parts = frame.pickInParts([0], () => ({ history }));
+    const parts = pickFrames(frame, [0], () => ({ history }));
 
     expect(parts).toHaveLength(1);
     const kept = Frame.parse(parts[0]?.bytes as Buffer).meta?.get(0)?.history ?? [];
@@ -209,7 +224,7 @@ describe("damage of a frame is found", () => {
   });
 
   test("when bytes are exchanged or runs of them zeroed", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.nat(), fc.nat(), fc.nat({ max: 64 }), fc.boolean(), (a, b, length, zero) => {
         const bad = Buffer.from(sample);
         const from = a % bad.length;
@@ -223,7 +238,7 @@ describe("damage of a frame is found", () => {
   });
 
   test("and random bytes never pass, with a magic number or without", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, withMagic) => {
         const random = Buffer.from(bytes);
         if (withMagic) sample.copy(random, 0, 0, Math.min(4, random.length));
@@ -253,9 +268,36 @@ describe("damage of a frame is found", () => {
     const table = Buffer.alloc(0);
     const lies: Parameters<typeof buildFrame>[0][] = [
       // Lengths that add up to another size, end early, go on, are negative as 32 bits.
-      { count: 1, origin, first: 0, closedAt: 0, table, meta: undefined, lengths: Buffer.from([5]), payload: [Buffer.alloc(4)] },
-      { count: 2, origin, first: 0, closedAt: 0, table, meta: undefined, lengths: Buffer.from([0x81, 0x82]), payload: [] },
-      { count: 1, origin, first: 0, closedAt: 0, table, meta: undefined, lengths: Buffer.from([1, 1, 1]), payload: [Buffer.alloc(3)] },
+      {
+        count: 1,
+        origin,
+        first: 0,
+        closedAt: 0,
+        table,
+        meta: undefined,
+        lengths: Buffer.from([5]),
+        payload: [Buffer.alloc(4)],
+      },
+      {
+        count: 2,
+        origin,
+        first: 0,
+        closedAt: 0,
+        table,
+        meta: undefined,
+        lengths: Buffer.from([0x81, 0x82]),
+        payload: [],
+      },
+      {
+        count: 1,
+        origin,
+        first: 0,
+        closedAt: 0,
+        table,
+        meta: undefined,
+        lengths: Buffer.from([1, 1, 1]),
+        payload: [Buffer.alloc(3)],
+      },
       {
         count: 2,
         origin,

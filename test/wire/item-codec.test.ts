@@ -16,7 +16,11 @@ function roundTrip(item: unknown): unknown {
 }
 
 /** Items to frames, closed when full, when the encoder asks for it, and where `closeAfter` says. */
-function framesOf(encoder: ItemEncoder, all: readonly unknown[], closeAfter: (i: number) => boolean): Frame[] {
+function framesOf(
+  encoder: ItemEncoder,
+  all: readonly unknown[],
+  closeAfter: (i: number) => boolean,
+): Frame[] {
   const frames: Frame[] = [];
   const builder = new FrameBuilder();
   const close = (): void => {
@@ -63,7 +67,7 @@ function refusalOf(item: unknown): EncodingError {
 
 describe("items come back", () => {
   test("as they were, one by one", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(items, (item) => {
         expect(isDeepStrictEqual(roundTrip(item), item)).toBe(true);
       }),
@@ -72,11 +76,17 @@ describe("items come back", () => {
   });
 
   test("as they were, through frames, however many shapes they have and whatever fails between them", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
-        fc.array(fc.oneof({ weight: 9, arbitrary: shapes }, { weight: 1, arbitrary: unencodable.map((u) => ({ a: { b: u }, c: 1 })) }), {
-          maxLength: 80,
-        }),
+        fc.array(
+          fc.oneof(
+            { weight: 9, arbitrary: shapes },
+            { weight: 1, arbitrary: unencodable.map((u) => ({ a: { b: u }, c: 1 })) },
+          ),
+          {
+            maxLength: 80,
+          },
+        ),
         fc.integer({ min: 1, max: 30 }),
         (given, every) => {
           const frames = framesOf(new ItemEncoder(), given, (i) => i % every === 0);
@@ -126,14 +136,20 @@ describe("items come back", () => {
   });
 
   test("and what user code does to a decoded value does not reach the frame's bytes", () => {
-    const [frame] = framesOf(new ItemEncoder(), [{ bytes: Buffer.from("abc"), array: new Uint8Array([1, 2]) }], () => false);
+    const [frame] = framesOf(
+      new ItemEncoder(),
+      [{ bytes: Buffer.from("abc"), array: new Uint8Array([1, 2]) }],
+      () => false,
+    );
     const [item] = decodeAll([frame as Frame]) as [{ bytes: Buffer; array: Uint8Array }];
 
     item.bytes.fill(0);
     item.array.fill(9);
 
     expect(Frame.check((frame as Frame).bytes)).toBeUndefined();
-    expect(decodeAll([frame as Frame])).toEqual([{ bytes: Buffer.from("abc"), array: new Uint8Array([1, 2]) }]);
+    expect(decodeAll([frame as Frame])).toEqual([
+      { bytes: Buffer.from("abc"), array: new Uint8Array([1, 2]) },
+    ]);
   });
 
   test("a lone surrogate has no UTF-8 form and comes back as replacement characters", () => {
@@ -147,7 +163,9 @@ describe("items come back", () => {
     expect(Object.is(roundTrip(-0), 0)).toBe(true);
     expect(roundTrip(new Order())).toEqual({ total: 1 });
     expect(Object.getPrototypeOf(roundTrip(new Order()))).toBe(Object.prototype);
-    expect(roundTrip(JSON.parse('{"__proto__":{"polluted":true}}'))).toEqual({ __proto_: { polluted: true } });
+    expect(roundTrip(JSON.parse('{"__proto__":{"polluted":true}}'))).toEqual({
+      __proto_: { polluted: true },
+    });
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 });
@@ -195,23 +213,30 @@ describe("an item that cannot be carried is refused with the place that is to bl
     expect(error.message).toContain("boom");
   });
 
-  test.each([600, 1_000, 1_400, 5_000, 20_000, 200_000])("nesting %i deep is refused, or can be decoded", (depth) => {
-    for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ inner }), (inner: unknown) => new Map([[1, inner]])]) {
-      let item: unknown = 1;
-      for (let i = 0; i < depth; i++) item = wrap(item);
-      let bytes: Buffer;
-      const encoder = new ItemEncoder();
-      try {
-        bytes = Buffer.from(encoder.encode(item));
-      } catch (error) {
-        expect((error as EncodingError).code).toBe("MR_NOT_ENCODABLE");
-        expect((error as Error).message).toContain("deeper");
-        expect((error as Error).message.length).toBeLessThan(1_000);
-        continue;
+  test.each([600, 1_000, 1_400, 5_000, 20_000, 200_000])(
+    "nesting %i deep is refused, or can be decoded",
+    (depth) => {
+      for (const wrap of [
+        (inner: unknown) => [inner],
+        (inner: unknown) => ({ inner }),
+        (inner: unknown) => new Map([[1, inner]]),
+      ]) {
+        let item: unknown = 1;
+        for (let i = 0; i < depth; i++) item = wrap(item);
+        let bytes: Buffer;
+        const encoder = new ItemEncoder();
+        try {
+          bytes = Buffer.from(encoder.encode(item));
+        } catch (error) {
+          expect((error as EncodingError).code).toBe("MR_NOT_ENCODABLE");
+          expect((error as Error).message).toContain("deeper");
+          expect((error as Error).message.length).toBeLessThan(1_000);
+          continue;
+        }
+        expect(() => new ItemDecoder().for(encoder.table)(bytes, 0, bytes.length)).not.toThrow();
       }
-      expect(() => new ItemDecoder().for(encoder.table)(bytes, 0, bytes.length)).not.toThrow();
-    }
-  });
+    },
+  );
 
   test("one that is too large, with its size; the next one is encoded", () => {
     const encoder = new ItemEncoder();
@@ -237,7 +262,7 @@ describe("an item that cannot be carried is refused with the place that is to bl
 describe("bytes that are not items", () => {
   test("make the decoder throw an error or give some value: nothing else", () => {
     const decode = new ItemDecoder().for(Buffer.alloc(0));
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         try {
           decode(Buffer.from(bytes), 0, bytes.length);

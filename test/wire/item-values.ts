@@ -6,7 +6,11 @@ const keys = fc.oneof(
 );
 
 /** Text as UTF-8 can carry it: a lone surrogate has no bytes of its own (see "a lone surrogate"). */
-const text = fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.string({ minLength: 30, maxLength: 80 }));
+const text = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "grapheme" }),
+  fc.string({ minLength: 30, maxLength: 80 }),
+);
 
 const bytes = fc.uint8Array({ maxLength: 40 });
 const typedArrays = fc.oneof(
@@ -49,11 +53,16 @@ export const items: fc.Arbitrary<unknown> = fc.letrec<{ item: unknown }>((tie) =
 /** Objects whose keys are data: each brings a new shape, more than a table may hold. */
 export const shapes: fc.Arbitrary<unknown> = fc.oneof(
   items,
-  fc.dictionary(fc.string({ minLength: 1, maxLength: 12 }), fc.integer(), { maxKeys: 12, noNullPrototype: true }),
+  fc.dictionary(fc.string({ minLength: 1, maxLength: 12 }), fc.integer(), {
+    maxKeys: 12,
+    noNullPrototype: true,
+  }),
   fc.nat({ max: 400 }).map((n) => ({ [`key-${n}`]: n, [`other-${n % 7}`]: { [`inner-${n}`]: [n] } })),
   fc
     .nat({ max: 60 })
-    .map((n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`column-${n}-${i}`.padEnd(40, "x"), i]))),
+    .map((n) =>
+      Object.fromEntries(Array.from({ length: n }, (_, i) => [`column-${n}-${i}`.padEnd(40, "x"), i])),
+    ),
   fc.nat({ max: 30 }).map((n) => Array.from({ length: n }, (_, i) => ({ [`shape-${n}-${i}`]: i }))),
 );
 

@@ -1,7 +1,13 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CorruptionError } from "../../src/errors.ts";
-import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES, type Message, MessageReader } from "../../src/wire/message.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  MAX_MESSAGE_BYTES,
+  type Message,
+  MessageReader,
+} from "../../src/wire/message.ts";
 
 const message = fc.record({
   type: fc.nat({ max: 255 }),
@@ -19,7 +25,11 @@ interface Given {
 }
 
 const bytesOf = ({ type, head, blobs }: Given): Buffer => Buffer.concat(encodeMessage(type, head, blobs));
-const plain = ({ type, head, blobs }: Given | Message): unknown => ({ type, head, blobs: blobs.map((b) => [...b]) });
+const plain = ({ type, head, blobs }: Given | Message): unknown => ({
+  type,
+  head,
+  blobs: blobs.map((b) => [...b]),
+});
 
 function readAll(bytes: Buffer, cuts: readonly number[], maxBytes?: number): Message[] {
   const messages: Message[] = [];
@@ -32,11 +42,15 @@ function readAll(bytes: Buffer, cuts: readonly number[], maxBytes?: number): Mes
   return messages;
 }
 
-const sample = bytesOf({ type: 4, head: { n: 7, append: [["next", 3, 0, true]] }, blobs: [Buffer.from("frame"), Buffer.alloc(0)] });
+const sample = bytesOf({
+  type: 4,
+  head: { n: 7, append: [["next", 3, 0, true]] },
+  blobs: [Buffer.from("frame"), Buffer.alloc(0)],
+});
 
 describe("messages", () => {
   test("are the same, however the bytes come in", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(message, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 30 }), (given, at) => {
         const bytes = Buffer.concat(given.map(bytesOf));
         const cuts = at.map((n) => n % (bytes.length + 1)).sort((a, b) => a - b);
@@ -49,7 +63,12 @@ describe("messages", () => {
 
   test("come byte by byte", () => {
     const bytes = Buffer.concat([sample, sample]);
-    expect(readAll(bytes, Array.from({ length: bytes.length }, (_, i) => i))).toHaveLength(2);
+    expect(
+      readAll(
+        bytes,
+        Array.from({ length: bytes.length }, (_, i) => i),
+      ),
+    ).toHaveLength(2);
   });
 
   test("are never delivered with a flipped bit in their lead", () => {
@@ -75,7 +94,9 @@ describe("messages", () => {
       lead.writeUInt32LE(length, 0);
       const reader = new MessageReader(() => undefined);
       for (let i = 0; i < 3; i++) reader.push(lead.subarray(i, i + 1));
-      expect(() => reader.push(lead.subarray(3, 4))).toThrow(expect.objectContaining({ code: "MR_PROTOCOL" }));
+      expect(() => reader.push(lead.subarray(3, 4))).toThrow(
+        expect.objectContaining({ code: "MR_PROTOCOL" }),
+      );
     }
   });
 
@@ -90,7 +111,7 @@ describe("messages", () => {
   });
 
   test("that random bytes look like are refused, never made up", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 300 }), (bytes, length) => {
         const random = Buffer.from(bytes);
         if (random.length >= 4) random.writeUInt32LE(length, 0);

@@ -13,9 +13,10 @@ import type {
 } from "../contract.ts";
 import { FrameShelf } from "./frame-shelf.ts";
 import { Ledger } from "./ledger.ts";
-import { type EntryHead, outcomeNumber, type Snapshot } from "./ledger-entry.ts";
-import type { Location, Log, LogDamage, LogEntry } from "./log.ts";
+import { type EntryHead, entryOf, type Snapshot } from "./ledger-entry.ts";
+import type { Location, Log, LogDamage } from "./log.ts";
 import { LogRecords } from "./log-records.ts";
+import { entriesIn } from "./stragglers.ts";
 
 interface Waiting {
   readonly head: EntryHead;
@@ -75,8 +76,7 @@ export class EmbeddedEngine implements StreamEngine {
     this.records = new LogRecords(
       this.#ledger.records,
       (location) => this.#log.read(location),
-      (writes) =>
-        this.transact({ settlements: [], appends: [], records: writes, marks: [], counts: [] }),
+      (writes) => this.transact({ settlements: [], appends: [], records: writes, marks: [], counts: [] }),
     );
   }
 
@@ -96,7 +96,8 @@ export class EmbeddedEngine implements StreamEngine {
     if (damage.some((place) => place.kind === "damaged")) engine.#ledger.accountForDamage();
     for (const { name, index, delayed } of engine.#ledger.streams.values()) {
       if (delayed === 0) continue;
-      for (const frame of index.frames()) if (index.delayOf(frame) > 0) engine.#delay(name, frame, index.delayOf(frame));
+      for (const frame of index.frames())
+        if (index.delayOf(frame) > 0) engine.#delay(name, frame, index.delayOf(frame));
     }
     return { engine, damage };
   }
@@ -119,47 +120,19 @@ export class EmbeddedEngine implements StreamEngine {
 
   #shelf(stream: string): FrameShelf {
     const shelf = this.#shelves.get(stream);
-    if (shelf === undefined) throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
+    if (shelf === undefined)
+      throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
     return shelf;
   }
 
   transact(transaction: Transaction): Promise<void> {
-    if (this.#closed) return Promise.reject(new StreamError("MR_STREAM_CLOSED", "embedded engine: it is closed"));
-    const { head, blobs } = this.#entryOf(transaction);
+    if (this.#closed)
+      return Promise.reject(new StreamError("MR_STREAM_CLOSED", "embedded engine: it is closed"));
+    const { head, blobs } = entryOf(transaction, (stream) => this.#ledger.stream(stream).nextFrame++);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ head, blobs, resolve, reject });
       this.#committing ??= this.#commitLoop();
     });
-  }
-
-  #entryOf(transaction: Transaction): { head: EntryHead; blobs: Uint8Array[] } {
-    const blobs: Uint8Array[] = [];
-    const a = transaction.appends.map((append) => {
-      blobs.push(append.frame);
-      const stream = this.#ledger.stream(append.stream);
-      return [append.stream, stream.nextFrame++, append.count, append.delayMs, append.isNew ? 1 : 0] as const;
-    });
-    const r = transaction.records.map((write) => {
-      if (write.value !== undefined) blobs.push(write.value);
-      return [write.key, write.value === undefined ? 0 : 1] as const;
-    });
-    const s = transaction.settlements.map(
-      ({ stream, frame, from, to, outcome }) => [stream, frame, from, to, outcomeNumber(outcome)] as const,
-    );
-    const m = transaction.marks.map(
-      ({ stream, frame, place, mark }) =>
-        [stream, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
-    );
-    return {
-      head: {
-        ...(a.length > 0 ? { a } : {}),
-        ...(s.length > 0 ? { s } : {}),
-        ...(r.length > 0 ? { r } : {}),
-        ...(m.length > 0 ? { m } : {}),
-        ...(transaction.counts.length > 0 ? { c: transaction.counts } : {}),
-      },
-      blobs,
-    };
   }
 
   /** Group commit: whatever has come while a write and its flush were in flight is the next group. */
@@ -178,7 +151,7 @@ export class EmbeddedEngine implements StreamEngine {
       }
       for (const [i, entry] of group.entries()) {
         const places = locations[i] as readonly Location[];
-        this.#cache(entry, places);
+        this.#cache(entry);
         this.#ledger.apply(entry.head, places);
         entry.resolve();
       }
@@ -191,7 +164,7 @@ export class EmbeddedEngine implements StreamEngine {
     this.#committing = undefined;
   }
 
-  #cache(entry: Waiting, _places: readonly Location[]): void {
+  #cache(entry: Waiting): void {
     for (const [i, append] of (entry.head.a ?? []).entries()) {
       const [stream, frame, , delayMs] = append;
       const bytes = entry.blobs[i];
@@ -203,30 +176,11 @@ export class EmbeddedEngine implements StreamEngine {
   async #moveStragglers(): Promise<void> {
     const segment = this.#log.segmentToEmpty();
     if (segment === undefined) return;
-    const entries: LogEntry[] = [];
-    for (const stream of this.#ledger.streams.values()) {
-      for (const frame of stream.index.frames()) {
-        const location = stream.index.locationOf(frame);
-        if (location?.segment !== segment) continue;
-        const done = stream.details.get(frame)?.done.bounds ?? [];
-        const a = [
-          [stream.name, frame, stream.index.countOf(frame), stream.index.delayOf(frame), 0, [...done]],
-        ] as const;
-        const marks = [...(this.#ledger.marksOf(stream.name, frame) ?? [])].map(
-          ([place, mark]) =>
-            [stream.name, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
-        );
-        const head: EntryHead = { a, v: 1, ...(marks.length > 0 ? { m: marks } : {}) };
-        entries.push({ head, blobs: [await this.#log.read(location)] });
-      }
-    }
-    for (const [key, location] of this.#ledger.records) {
-      if (location.segment !== segment) continue;
-      const value = await this.#log.read(location).catch(() => undefined);
-      // One that is damaged is for its next reader to set aside; it must not keep the others here.
-      if (value === undefined) void this.records.get(key).catch(() => undefined);
-      else entries.push({ head: { r: [[key, 1]], v: 1 } satisfies EntryHead, blobs: [value] });
-    }
+    const { entries, damaged } = await entriesIn(segment, this.#ledger, (location) =>
+      this.#log.read(location),
+    );
+    // A damaged record is for its reader to set aside; it must not keep the others here.
+    for (const key of damaged) void this.records.get(key).catch(() => undefined);
     const locations = await this.#log.append(entries);
     for (const [i, entry] of entries.entries()) {
       this.#ledger.apply(entry.head as EntryHead, locations[i] as readonly Location[]);
@@ -251,7 +205,8 @@ export class EmbeddedEngine implements StreamEngine {
     const { index } = this.#ledger.stream(stream);
     for (;;) {
       const location = index.locationOf(frame);
-      if (location === undefined) throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
+      if (location === undefined)
+        throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
       const read = await Promise.allSettled([this.#log.read(location)]);
       const now = index.locationOf(frame);
       // n.b. moved meanwhile: its segment may have gone under the reader.
@@ -290,7 +245,10 @@ export class EmbeddedEngine implements StreamEngine {
       records: [
         {
           key: `quarantine/${stream}/${frame}`,
-          value: Buffer.concat([Buffer.from(`${JSON.stringify({ stream, frame, items, problem, at })}\n`), raw]),
+          value: Buffer.concat([
+            Buffer.from(`${JSON.stringify({ stream, frame, items, problem, at })}\n`),
+            raw,
+          ]),
         },
       ],
       marks: [],
@@ -320,9 +278,4 @@ export class EmbeddedEngine implements StreamEngine {
     await this.#committing;
     await this.#log.close();
   }
-}
-
-/** What is wrong with a stored frame, or undefined. */
-export function frameProblem(bytes: Buffer): string | undefined {
-  return Frame.check(bytes);
 }

@@ -30,12 +30,7 @@ export class FrameShelf {
   #onDelivery: ((delivery: Delivery) => void) | undefined;
   #reading = false;
 
-  constructor(
-    ledger: Ledger,
-    stream: string,
-    read: (frame: number) => Promise<Buffer>,
-    events: ShelfEvents,
-  ) {
+  constructor(ledger: Ledger, stream: string, read: (frame: number) => Promise<Buffer>, events: ShelfEvents) {
     this.#ledger = ledger;
     this.#stream = stream;
     this.#read = read;

@@ -1,5 +1,4 @@
-import type { CountDelta, Outcome } from "../contract.ts";
-import { OUTCOMES } from "../contract.ts";
+import { type CountDelta, OUTCOMES, type Transaction } from "../contract.ts";
 
 /**
  * Heads of log entries. They are arrays to be small; the blobs of an entry are its frames in the order of `a`,
@@ -26,6 +25,41 @@ export interface Snapshot {
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-export function outcomeNumber(outcome: Outcome): number {
-  return OUTCOMES.indexOf(outcome);
+/** The entry that says what a transaction did; `nextFrame` gives the number of a stream's next frame. */
+export function entryOf(
+  transaction: Transaction,
+  nextFrame: (stream: string) => number,
+): { head: EntryHead; blobs: Uint8Array[] } {
+  const blobs: Uint8Array[] = [];
+  const a = transaction.appends.map((append) => {
+    blobs.push(append.frame);
+    return [
+      append.stream,
+      nextFrame(append.stream),
+      append.count,
+      append.delayMs,
+      append.isNew ? 1 : 0,
+    ] as const;
+  });
+  const r = transaction.records.map((write) => {
+    if (write.value !== undefined) blobs.push(write.value);
+    return [write.key, write.value === undefined ? 0 : 1] as const;
+  });
+  const s = transaction.settlements.map(
+    ({ stream, frame, from, to, outcome }) => [stream, frame, from, to, OUTCOMES.indexOf(outcome)] as const,
+  );
+  const m = transaction.marks.map(
+    ({ stream, frame, place, mark }) =>
+      [stream, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
+  );
+  return {
+    head: {
+      ...(a.length > 0 ? { a } : {}),
+      ...(s.length > 0 ? { s } : {}),
+      ...(r.length > 0 ? { r } : {}),
+      ...(m.length > 0 ? { m } : {}),
+      ...(transaction.counts.length > 0 ? { c: transaction.counts } : {}),
+    },
+    blobs,
+  };
 }

@@ -72,8 +72,12 @@ export class Ledger {
 
   snapshot(): Snapshot {
     return {
-      streams: Object.fromEntries([...this.streams].map(([name, s]) => [name, [s.nextFrame, s.appended] as const])),
-      counts: Object.fromEntries([...this.counters].map(([stage, counters]) => [stage, Object.fromEntries(counters)])),
+      streams: Object.fromEntries(
+        [...this.streams].map(([name, s]) => [name, [s.nextFrame, s.appended] as const]),
+      ),
+      counts: Object.fromEntries(
+        [...this.counters].map(([stage, counters]) => [stage, Object.fromEntries(counters)]),
+      ),
     };
   }
 

@@ -78,7 +78,8 @@ export function readRecord(segment: Buffer, offset: number): RecordView | undefi
   const headLength = segment.readUInt32LE(offset + 32);
   const leadLength = RECORD_FIXED_BYTES + headLength + 8 * blobCount;
   if (leadLength > length || offset + leadLength > segment.length) return undefined;
-  if (crc32(segment.subarray(offset + 12, offset + leadLength)) !== segment.readUInt32LE(offset + 8)) return undefined;
+  if (crc32(segment.subarray(offset + 12, offset + leadLength)) !== segment.readUInt32LE(offset + 8))
+    return undefined;
   const blobs: { offset: number; length: number; crc: number }[] = [];
   let at = offset + RECORD_FIXED_BYTES + headLength;
   let blobAt = offset + leadLength;

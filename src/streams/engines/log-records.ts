@@ -1,5 +1,10 @@
 import type { MillraceError } from "../../errors.ts";
-import { type RecordPage, type RecordStore, type RecordWrite, recordKeys } from "../../records/record-store.ts";
+import {
+  type RecordPage,
+  type RecordStore,
+  type RecordWrite,
+  recordKeys,
+} from "../../records/record-store.ts";
 import type { Location } from "./log.ts";
 
 /** A page ends when its values are so large together: it travels as one message. */
@@ -85,7 +90,9 @@ export class LogRecords implements RecordStore {
     const attempt = this.#serial.then(async () => {
       const stored = await this.get(key);
       const matches =
-        stored === undefined || expected === undefined ? stored === expected : Buffer.compare(stored, expected) === 0;
+        stored === undefined || expected === undefined
+          ? stored === expected
+          : Buffer.compare(stored, expected) === 0;
       if (matches) await this.put(key, value);
       return matches;
     });

@@ -68,7 +68,15 @@ export class SegmentLog implements Log {
       const file = await disk.open(path, "readWrite");
       const size = await file.size();
       const bytes = await file.read(0, size);
-      const segment: Segment = { number: Number(name.slice(0, 8)), path, file, bytes: size, isDirty: false, live: 0, liveBytes: 0 };
+      const segment: Segment = {
+        number: Number(name.slice(0, 8)),
+        path,
+        file,
+        bytes: size,
+        isDirty: false,
+        live: 0,
+        liveBytes: 0,
+      };
       this.#segments.set(segment.number, segment);
       const isNewest = index === names.length - 1;
       const scan = scanSegment(bytes, isNewest, (record) => {
@@ -171,7 +179,9 @@ export class SegmentLog implements Log {
       file = await disk.open(path, "create");
       await disk.syncDirectory(directory);
       const segment: Segment = { number, path, file, bytes: 0, isDirty: false, live: 0, liveBytes: 0 };
-      await this.#write(segment, [{ head: { version: LOG_VERSION, snapshot: this.#options.snapshot() }, blobs: [] }]);
+      await this.#write(segment, [
+        { head: { version: LOG_VERSION, snapshot: this.#options.snapshot() }, blobs: [] },
+      ]);
       this.#segments.set(number, segment);
       this.#newest = segment;
     } catch (error) {
@@ -203,7 +213,8 @@ export class SegmentLog implements Log {
 
   async read(location: Location): Promise<Buffer> {
     const segment = this.#segments.get(location.segment);
-    const bytes = segment === undefined ? Buffer.alloc(0) : await segment.file.read(location.offset, location.length);
+    const bytes =
+      segment === undefined ? Buffer.alloc(0) : await segment.file.read(location.offset, location.length);
     if (bytes.length < location.length) {
       throw new CorruptionError(
         "MR_LOG_CORRUPT",

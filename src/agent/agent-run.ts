@@ -25,6 +25,8 @@ export interface AgentRunSettings {
 export interface AgentRunEvents {
   onInstanceStarted(slot: InstanceSlot): void;
   onInstanceEnded(slot: InstanceSlot, end: InstanceEnd): void;
+  /** The last instance of a stage has ended in order. */
+  onStageCompleted(stage: string): void;
   onStreamEmpty(stage: string): void;
   onSuspects(stage: string, count: number): void;
   onStreamsRestarted(boot: string, restarts: number): void;
@@ -115,6 +117,8 @@ export class AgentRun {
         const isPlain = end.cause === "drained" || end.cause === "source-done" || end.cause === "killed";
         // A slot that is given up because its process keeps dying while it drains is as good as killed.
         if (role !== "suspect") this.#events.onInstanceEnded(slot, isPlain ? end : { ...end, cause: "killed" });
+        const isLast = ![...this.slots.values()].some((other) => other.stage === stage && other.role !== "suspect");
+        if (isLast && role !== "suspect" && end.cause !== "killed") this.#events.onStageCompleted(stage);
       },
     });
     this.slots.set(id, slot);

@@ -49,6 +49,16 @@ export class Agent {
     this.#beat();
   }
 
+  /** Says hello to the coordinator: from its welcome on the agent is a member. */
+  async join(): Promise<void> {
+    const { env, version } = this.#options;
+    await this.#client.request("coord.agent-ready", "coordinator", {
+      version,
+      cores: env.host.cores,
+      memoryBytes: env.host.memoryBytes,
+    });
+  }
+
   run(run: string): AgentRun | undefined {
     return this.#runs.get(run);
   }
@@ -190,6 +200,7 @@ export class Agent {
           ...(error === undefined ? {} : { error }),
         });
       },
+      onStageCompleted: (stage) => this.#client.publish("evt.stage-completed", { run, stage }),
       onStreamEmpty: (stage) => this.#client.publish("evt.stream-empty", { run, stage }),
       onSuspects: (stage, count) => this.#client.publish("evt.suspects", { run, stage, count }),
       onStreamsRestarted: (boot, restarts) => {

@@ -6,8 +6,10 @@ import type { ErrorInfo } from "../errors.ts";
 import type { FromInstance, InstanceStart, LogLevel, ToInstance } from "../instance/messages.ts";
 import type { WatchReport } from "../instance/watch-state.ts";
 
-/** A stopped process reports nothing: after so long it is taken for dead. */
-const SILENT_MS = 5_000;
+/** A stopped process reports nothing: after so long it is taken for dead. With a look a second, within 5 s. */
+const SILENT_MS = 4_000;
+/** A look that comes so late says that this process was stopped, and has not read what others have reported. */
+const LATE_LOOK_MS = 2_500;
 /** The main thread may be blocked outside a call for so long. */
 const BLOCKED_MS = 5_000;
 /** Before the first report: the process has to start, and the module to load. */
@@ -63,6 +65,7 @@ export class InstanceProcess {
   #culprit: Culprit | "unknown" | undefined;
   #outgrownTo: number | undefined;
   #lastReportAt: number;
+  #lastLookAt: number;
   #reported = false;
   #drain: ToInstance | undefined;
   isRunning = false;
@@ -74,6 +77,7 @@ export class InstanceProcess {
     this.#node = node;
     this.#events = events;
     this.#lastReportAt = env.clock.mono();
+    this.#lastLookAt = this.#lastReportAt;
   }
 
   get pid(): number | undefined {
@@ -156,7 +160,10 @@ export class InstanceProcess {
 
   /** To be called every second: notices a process that says nothing any more. */
   check(): void {
-    const silentMs = this.#env.clock.mono() - this.#lastReportAt;
+    const now = this.#env.clock.mono();
+    if (now - this.#lastLookAt > LATE_LOOK_MS) this.#lastReportAt = now;
+    this.#lastLookAt = now;
+    const silentMs = now - this.#lastReportAt;
     if (silentMs > (this.#reported ? SILENT_MS : STARTING_MS)) this.#hang(undefined);
   }
 

@@ -5,7 +5,8 @@ import { MmopClient } from "../mmop/client.ts";
 import type { Sender } from "../mmop/envelope.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
 import { MmopServer } from "../mmop/server.ts";
-import { type Deployment, RunController } from "./run-controller.ts";
+import { Members } from "./members.ts";
+import { type Deployment, DRAIN_GRACE_MS, RunController } from "./run-controller.ts";
 
 const LEASE_TTL_MS = 3_000;
 
@@ -23,6 +24,7 @@ export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #client: MmopClient;
   readonly #runs = new Map<string, RunController>();
+  readonly #members: Members;
   #epoch: number | undefined;
   #renewal: Timer | undefined;
   #release: (() => Promise<void>) | undefined;
@@ -32,6 +34,7 @@ export class Coordinator {
     const { backplane, env, self } = options;
     this.#client = new MmopClient(backplane, { env, self, epoch: () => this.#epoch });
     this.server = new MmopServer(backplane, { self, onError: options.onError });
+    this.#members = new Members(env.clock);
     this.#serve();
   }
 
@@ -87,6 +90,22 @@ export class Coordinator {
         const controller = this.#controllerOf(run);
         await controller.stop(now);
         return { status: controller.status };
+      })
+      .on("coord.agent-ready", (body, { from }) => {
+        this.#members.join(from, body);
+        return { epoch: this.#epoch ?? 0 };
+      })
+      .on("hb", (body, { from }) => this.#members.beat(from, body))
+      .on("coord.agent-info", () => ({ agents: this.#members.info() }))
+      .on("coord.start-instance", async ({ run, stage }) => {
+        const controller = this.#runs.get(run);
+        if (controller === undefined) return refusal(`there is no run ${run}`, 400);
+        return await controller.addInstance(stage);
+      })
+      .on("coord.stop-agent", async ({ agent }) => {
+        if (!this.#members.has(agent)) return refusal(`could not stop agent ${agent}: it is not known`, 400);
+        await this.#client.request("agent.shutdown", agent, { reason: "asked to", graceMs: DRAIN_GRACE_MS });
+        return { outcome: "success", agent };
       })
       .on("coord.pipeline-info", ({ run }) => {
         const controllers = run === undefined ? [...this.#runs.values()] : [this.#controllerOf(run)];
@@ -148,6 +167,10 @@ export function countsOf(counters: Readonly<Record<string, number>>): RunReport[
     quarantined: counters["quarantined"] ?? 0,
     emitted: counters["emitted"] ?? 0,
   };
+}
+
+function refusal(message: string, code: number): { outcome: "failure"; message: string; code: number } {
+  return { outcome: "failure", message, code };
 }
 
 function pipelineInfoOf(controller: RunController): ReplyOf<"coord.pipeline-info">["pipelines"][number] {

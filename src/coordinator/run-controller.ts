@@ -22,7 +22,7 @@ interface Wanted {
   readonly stage: string;
 }
 
-const DRAIN_GRACE_MS = 30_000;
+export const DRAIN_GRACE_MS = 30_000;
 /** A look at the streams that nothing has asked for: an event may have been lost. */
 const LOOK_MS = 1_000;
 
@@ -83,6 +83,24 @@ export class RunController {
     const role = node.kind === "source" ? "source" : "worker";
     const reply = await this.#client.request("agent.start-instance", agent, { run, stage: node.name, id, role });
     if (reply.outcome === "failure") this.fail("MR_INSTANCE_FAILING", `stage ${node.name}: no instance could be started: ${reply.reason}`);
+  }
+
+  /** One more instance of a stage, answered before it is up. */
+  async addInstance(stage: string): Promise<ReplyOf<"coord.start-instance">> {
+    const node = this.deployment.shape.nodes.find((known) => known.name === stage);
+    if (node === undefined) return { outcome: "failure", message: `there is no stage ${stage}`, code: 400 };
+    const isOpen = this.status === "running" && !this.#draining.has(stage) && node.kind !== "source";
+    if (!isOpen) return { outcome: "failure", message: `stage ${stage} takes no more instances`, code: 409 };
+    const number = Math.max(...[...this.#numbers(stage)], 0) + 1;
+    const id = `${stage}.${number}`;
+    await this.#startInstance(node, id);
+    return { outcome: "success", agent: this.deployment.agent, id };
+  }
+
+  *#numbers(stage: string): Generator<number> {
+    for (const wanted of this.#wanted.values()) {
+      if (wanted.stage === stage) yield Number(wanted.id.slice(stage.length + 1));
+    }
   }
 
   #scheduleLook(): void {

@@ -122,6 +122,7 @@ export class LocalRun {
       });
       undo.push(() => coordinator.stop());
       await coordinator.start();
+      await agent.join();
       const control = join(runtime, "control");
       const server = await serveControlSocket(env, control, (message) => coordinator.server.dispatch(message), {
         self: { name: "coordinator", boot },

@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { Setbacks } from "../../src/coordinator/setbacks.ts";
+import type { NodeShape } from "../../src/definition/shape.ts";
+
+const node = { name: "s", kind: "stage", settings: { retry: { attempts: 3 } } } as unknown as NodeShape;
+const setback = (cause: string, settled = 0, progressed = false) => ({
+  stage: "s",
+  cause,
+  error: undefined,
+  progressed,
+  settled,
+  what: "exit code 1",
+});
+
+test("a source fails the run when it throws as often as it has attempts, in a row", () => {
+  const setbacks = new Setbacks();
+  expect(setbacks.add(node, setback("source-failed"))).toBeUndefined();
+  expect(setbacks.add(node, setback("source-failed"))).toBeUndefined();
+  expect(setbacks.add(node, setback("source-failed", 0, true))).toBeUndefined();
+  expect(setbacks.add(node, setback("source-failed"))).toBeUndefined();
+  expect(setbacks.add(node, setback("source-failed"))).toMatchObject({ code: "MR_SOURCE_FAILED" });
+});
+
+test("a setup fails the run the fifth time in a row; one that succeeds begins a new row", () => {
+  const setbacks = new Setbacks();
+  for (let i = 0; i < 4; i++) expect(setbacks.add(node, setback("setup-failed"))).toBeUndefined();
+  setbacks.started("s");
+  for (let i = 0; i < 4; i++) expect(setbacks.add(node, setback("setup-failed"))).toBeUndefined();
+  expect(setbacks.add(node, setback("setup-failed"))).toMatchObject({ code: "MR_SETUP_FAILED" });
+});
+
+test("deaths fail the run only when nothing is settled between them", () => {
+  const setbacks = new Setbacks();
+  for (let i = 0; i < 100; i++) expect(setbacks.add(node, setback("crashed", i))).toBeUndefined();
+  for (let i = 0; i < 8; i++) expect(setbacks.add(node, setback("crashed", 99))).toBeUndefined();
+  expect(setbacks.add(node, setback("crashed", 99))).toMatchObject({ code: "MR_INSTANCE_FAILING" });
+});

@@ -4,7 +4,7 @@ import type { Env } from "../env/env.ts";
 import { ensureError, type ErrorInfo, MillraceError, RunError } from "../errors.ts";
 import type { InstanceStart, LogLevel } from "../instance/messages.ts";
 import type { InstanceReport } from "../mmop/reports.ts";
-import type { StreamEvent } from "../streams/protocol.ts";
+import type { StreamEvent, Verdict } from "../streams/protocol.ts";
 import type { InstanceEnd } from "./instance-process.ts";
 import { InstanceSlot } from "./instance-slot.ts";
 import { StreamsProcess } from "./streams-process.ts";
@@ -153,7 +153,7 @@ export class AgentRun {
         ...(end.cause === "hung" && culprit !== undefined && culprit !== "unknown" ? { culprit } : {}),
         what,
         // n.b. one that was stopped, say, dies of nothing that it had in hand: nobody is charged, yet it died.
-        cause: end.cause === "killed" || slot.state === "draining" ? "drain-cut-short" : "instance-died",
+        cause: causeOf(end, slot.state === "draining"),
       });
     } catch {
       // The streams process is gone for good: so are its claims.
@@ -235,6 +235,12 @@ export class AgentRun {
     await Promise.all(over);
     await this.#streams.stop();
   }
+}
+
+/** What the repeats of an ended instance's items are counted under. */
+function causeOf(end: InstanceEnd, isDraining: boolean): NonNullable<Verdict["cause"]> {
+  if (end.cause === "drained") return "drained";
+  return end.cause === "killed" || isDraining ? "drain-cut-short" : "instance-died";
 }
 
 function codeOf(error: Error): { code?: string } {

@@ -88,7 +88,9 @@ export class InstanceSlot {
     this.#current = undefined;
     await this.#options.onEnd(process.start, end);
     const isWanted = end.cause !== "drained" && end.cause !== "source-done" && end.cause !== "killed";
-    if (this.#isOver || !isWanted || (this.#drain !== undefined && ++this.#drainDeaths > MAX_DRAIN_DEATHS)) {
+    // Died of a drain: only at the end of its stage is there something left to be done, a teardown that is owed.
+    const isOwed = this.#drain?.reason === "completed" && ++this.#drainDeaths <= MAX_DRAIN_DEATHS;
+    if (this.#isOver || !isWanted || (this.#drain !== undefined && !isOwed)) {
       this.#over(end);
       return;
     }

@@ -29,7 +29,8 @@ let sequence = -1;
 let ticks = -1;
 let inCall = false;
 let since = performance.now();
-let reported = 0;
+// The first report is due at once: from then on the agent knows that silence means something.
+let reported = Number.NEGATIVE_INFINITY;
 
 for (;;) {
   const limitMs = state[places.limitMs] ?? 0;
@@ -38,7 +39,10 @@ for (;;) {
   const now = performance.now();
   const isInCall = state[places.state] === 1;
   // Inside a call the call's number says whether there is progress, outside the main thread's own clock.
-  if (isInCall !== inCall || (isInCall ? state[places.sequence] !== sequence : state[places.ticks] !== ticks)) {
+  if (
+    isInCall !== inCall ||
+    (isInCall ? state[places.sequence] !== sequence : state[places.ticks] !== ticks)
+  ) {
     inCall = isInCall;
     sequence = state[places.sequence] ?? 0;
     ticks = state[places.ticks] ?? 0;

@@ -41,6 +41,11 @@ function startThread(
     workerData: { state, places, parentPid: process.ppid, memoryBytes },
     execArgv: [],
     env: {},
-    resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 8, codeRangeSizeMb: 4, stackSizeMb: 1 },
+    resourceLimits: {
+      maxYoungGenerationSizeMb: 1,
+      maxOldGenerationSizeMb: 8,
+      codeRangeSizeMb: 4,
+      stackSizeMb: 1,
+    },
   });
 }

@@ -92,7 +92,7 @@ export class SourceLoop {
     this.#sinceToken = 0;
     this.#transactions.continueAfter(this.#state.n);
     // What was stored after the token will most likely be yielded again: the run's summary says how much.
-    if (this.#state.sinceToken > 0) this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
+    if (this.#state.sinceToken > 0 && !this.#state.isDone) this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
   }
 
   /** Whether this life took the token further: a source without tokens starts over, however much it yields. */

@@ -15,7 +15,8 @@ interface Orphan {
  * C1 They are put back when the instance's end is certain (the agent's verdict) *and* its connection is closed
  *    (nothing it still wrote can arrive).
  * C2 Only items that it had begun are suspected; if it had begun none, it died of taking them, and all are.
- * C3 A mark is durable before its item is given out again.
+ * C3 Deaths are held against an item when it was in hand among others, or alone in a process that had no other before.
+ * C4 A mark is durable before its item is given out again.
  * C4 Whose end was judged takes nothing any more: its claims would wait for a verdict that has been given.
  */
 export class Claims {
@@ -89,7 +90,7 @@ export class Claims {
     const marks = this.#marksOf(orphan, verdict);
     const repeated = sizeOf(orphan.consumer.started);
     const counts: CountDelta[] = [];
-    if (repeated > 0) {
+    if (repeated > 0 && verdict.cause !== "drained") {
       const isDeath = verdict.charge || verdict.culprit !== undefined;
       const cause = verdict.cause ?? (isDeath ? "instance-died" : "drain-cut-short");
       counts.push([orphan.stage, `repeated:${cause}`, repeated - (verdict.culprit === undefined ? 0 : 1)]);
@@ -120,14 +121,16 @@ export class Claims {
     }
     if (!verdict.charge) return [];
     const begun = sizeOf(consumer.started) > 0 ? consumer.started : consumer.claims;
-    const isAlone = consumer.role === "suspect";
+    // Only a process that has had nothing else in hand tells for certain: one that went before may have left a
+    // timer, or a rejection, behind. Put back at the front, the item is the next process's first.
+    const isConclusive = consumer.role === "suspect" ? consumer.handed === 1 : !verdict.external;
     const marks: MarkWrite[] = [];
     for (const [frame, ranges] of begun) {
       for (const [from, to] of ranges.ranges()) {
         for (let place = from; place < to; place++) {
           const known = dispatcher?.markOf(frame, place)?.kills ?? 0;
           // A kill signal from outside says little about the items in hand, unless there was only one.
-          const kills = verdict.external && !isAlone ? known : known + 1;
+          const kills = isConclusive ? known + 1 : known;
           const mark: Mark = { kills, last: verdict.what, at };
           marks.push({ stream: orphan.stage, frame, place, mark });
         }
@@ -141,8 +144,9 @@ export class Claims {
     if (dispatcher === undefined) return;
     before(dispatcher);
     const frames = [...orphan.consumer.claims].reverse();
+    const wasAlone = orphan.consumer.role === "suspect";
     for (const [frame, ranges] of frames) {
-      for (const [from, to] of [...ranges.ranges()].reverse()) dispatcher.putBack(frame, from, to);
+      for (const [from, to] of [...ranges.ranges()].reverse()) dispatcher.putBack(frame, from, to, wasAlone);
     }
     orphan.consumer.claims.clear();
     orphan.consumer.started.clear();

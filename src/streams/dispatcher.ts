@@ -20,6 +20,8 @@ export interface Consumer {
   readonly claims: Map<number, RangeSet>;
   /** Of these, the ones handed to user code. */
   readonly started: Map<number, RangeSet>;
+  /** Suspects it was given, one after the other. */
+  handed: number;
   deliver(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
 }
 
@@ -98,7 +100,7 @@ export class Dispatcher {
   }
 
   /** Puts items where they belong by their marks. */
-  #place(held: HeldFrame, from: number, to: number, atFront: boolean): void {
+  #place(held: HeldFrame, from: number, to: number, atFront: boolean, isNextSuspect = false): void {
     let start = from;
     const shelve = (until: number): void => {
       if (until <= start) return;
@@ -107,19 +109,21 @@ export class Dispatcher {
       else this.#shelf.push(slice);
       this.#shelfItems += until - start;
     };
-    let suspects = 0;
+    const suspects: Slice[] = [];
     if (held.marks.size > 0) {
       for (let place = from; place < to; place++) {
         const mark = held.marks.get(place);
         if (mark === undefined || mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER) continue;
         shelve(place);
         start = place + 1;
-        this.#suspects.push({ held, from: place, to: place + 1 });
-        suspects++;
+        suspects.push({ held, from: place, to: place + 1 });
       }
     }
     shelve(to);
-    if (suspects > 0) this.#onSuspects(this.suspects);
+    if (suspects.length === 0) return;
+    if (isNextSuspect) this.#suspects.unshift(...suspects);
+    else this.#suspects.push(...suspects);
+    this.#onSuspects(this.suspects);
   }
 
   /** Gives out what there is for as long as somebody may take it. */
@@ -179,6 +183,7 @@ export class Dispatcher {
       if (consumer.role !== "suspect" || consumer.credit <= 0 || consumer.claims.size > 0) continue;
       const slice = this.#suspects.shift();
       if (slice === undefined) return;
+      consumer.handed++;
       const ranges: DeliveredRange[] = [];
       const frames: Buffer[] = [];
       this.#claim(consumer, slice.held, slice.from, slice.to, ranges, frames);
@@ -245,10 +250,10 @@ export class Dispatcher {
     }
   }
 
-  /** Puts items back that nobody holds any more. */
-  putBack(frame: number, from: number, to: number): void {
+  /** Puts items back that nobody holds any more; a suspect that `wasAlone` is the next one to be run. */
+  putBack(frame: number, from: number, to: number, wasAlone = false): void {
     const held = this.#held.get(frame);
-    if (held !== undefined) this.#place(held, from, to, true);
+    if (held !== undefined) this.#place(held, from, to, true, wasAlone);
   }
 
   mark(frame: number, place: number, mark: Mark): void {

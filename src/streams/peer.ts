@@ -21,6 +21,7 @@ export class Peer {
   /** Set when it is welcome. */
   hello: HelloHead | undefined;
   consumer: Consumer | undefined;
+  hasBeenRefused = false;
   readonly #env: Env;
   readonly #socket: Socket;
   readonly #onClose: () => void;
@@ -74,6 +75,7 @@ export class Peer {
 
   /** Says that transaction `n` was not done, or (0) that the connection is over. */
   refuse(n: number, error: unknown): void {
+    this.hasBeenRefused = true;
     const known =
       error instanceof MillraceError
         ? error

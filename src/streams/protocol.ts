@@ -101,8 +101,11 @@ export interface Verdict {
   /** The call that outlived its time: only this item is charged, with a time-out. */
   readonly culprit?: { readonly frame: number; readonly place: number };
   readonly what: string;
-  /** What the repeats that follow are counted under; without it, by whether somebody is charged. */
-  readonly cause?: "instance-died" | "drain-cut-short";
+  /**
+   * What the repeats that follow are counted under; without it, by whether somebody is charged. One that has
+   * drained to its end has settled all that it gave to user code: what it had announced beyond is no repeat.
+   */
+  readonly cause?: "instance-died" | "drain-cut-short" | "drained";
 }
 
 export interface StreamReport {

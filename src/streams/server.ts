@@ -160,6 +160,7 @@ export class StreamServer {
       credit: 0,
       claims: new Map(),
       started: new Map(),
+      handed: 0,
       deliver: (ranges, frames) => {
         peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
       },
@@ -217,6 +218,10 @@ export class StreamServer {
     let transaction: Transaction;
     try {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
+      if (hello.role === "source" && peer.hasBeenRefused) {
+        // A source's token says what came before it is stored: it must not be, once some of that was refused.
+        throw new StreamError("MR_CLAIM_LOST", `stage ${hello.stage}, instance ${hello.instance}: an earlier transaction was refused`);
+      }
       transaction = readTransaction(hello.stage, head, blobs, (stream) => this.dispatchers.has(stream));
       settlements = transaction.settlements;
       const { consumer } = peer;

@@ -16,7 +16,10 @@ const GOOD = `
 
 /** Exit code and codes on stderr; nothing on stdout, since there is no result. */
 function expectRefused(result: CliResult, code: number, message: RegExp): void {
-  expect({ code: result.code, stderr: result.stderr }).toEqual({ code, stderr: expect.stringMatching(message) });
+  expect({ code: result.code, stderr: result.stderr }).toEqual({
+    code,
+    stderr: expect.stringMatching(message),
+  });
   expect(result.stdout).toBe("");
   expect(result.stderr).not.toMatch(/^\s+at .*\/(src|dist)\//m);
 }
@@ -32,28 +35,37 @@ test("modules that cannot be run are refused before anything starts", LIMIT, asy
     "dead-end.ts": `import { pipeline } from "millrace"; const p = pipeline("x"); p.source("a", () => [1]).to(p.stage("b", (n: number) => n)); export default p;`,
     "missing-import.ts": `import { x } from "./not-there.ts"; export default x;`,
     "exits.ts": `process.exit(0);`,
-    "hangs.ts": `for (;;);`,
+    "runs.ts": `import { pipeline, run } from "millrace"; const p = pipeline("x", { module: import.meta.url });
+      p.source("a", () => [1]).to(p.sink("b", () => {}));
+      await run(p);
+      export default p;`,
   });
-  const [missing, broken, throws, nothing, several, named, deadEnd, missingImport, exits] = await Promise.all([
-    project.run("no-such.ts"),
-    project.run("broken.ts"),
-    project.run("throws.ts"),
-    project.run("nothing.ts"),
-    project.run("several.ts"),
-    project.run("several.ts#three"),
-    project.run("dead-end.ts"),
-    project.run("missing-import.ts"),
-    project.run("exits.ts"),
-  ]);
+  const [missing, broken, throws, nothing, several, named, deadEnd, missingImport, exits, runs] =
+    await Promise.all([
+      project.run("no-such.ts"),
+      project.run("broken.ts"),
+      project.run("throws.ts"),
+      project.run("nothing.ts"),
+      project.run("several.ts"),
+      project.run("several.ts#three"),
+      project.run("dead-end.ts"),
+      project.run("missing-import.ts"),
+      project.run("exits.ts"),
+      project.run("runs.ts"),
+    ]);
   expectRefused(missing, 3, /MR_MODULE_NOT_FOUND .*no-such\.ts/);
   expectRefused(broken, 1, /MR_MODULE_INVALID .*broken\.ts:2/);
-  expect({ code: throws.code, stderr: throws.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/MR_MODULE_INVALID .*throws\.ts[\s\S]*throws\.ts:1/) });
+  expect({ code: throws.code, stderr: throws.stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/MR_MODULE_INVALID .*throws\.ts[\s\S]*throws\.ts:1/),
+  });
   expectRefused(nothing, 3, /MR_NOTHING_TO_RUN .*"answer"/);
   expectRefused(several, 2, /MR_AMBIGUOUS_EXPORT .*several\.ts#one.*several\.ts#two/);
   expectRefused(named, 3, /MR_NOTHING_TO_RUN .*"three"/);
   expectRefused(deadEnd, 2, /MR_NO_SINK/);
   expectRefused(missingImport, 3, /MR_MODULE_NOT_FOUND .*not-there/);
   expectRefused(exits, 1, /MR_MODULE_INVALID/);
+  expectRefused(runs, 1, /MR_RUN_IN_INSTANCE .*runs\.ts/);
 });
 
 test("flags, commands and params that are wrong are refused with exit code 2", LIMIT, async () => {
@@ -86,33 +98,71 @@ test("flags, commands and params that are wrong are refused with exit code 2", L
     run("--streams", "ftp://x"),
   ]);
   expect(all.map(({ code, stdout }) => [code, stdout])).toEqual(all.map(() => [2, ""]));
-  const texts = [/missing required argument/, /unknown option.*--frobnicate/, /unknown command.*frobnicate/, /too many arguments/, /MR_BAD_PARAMS .*limit/, /MR_USAGE .*novalue/];
-  texts.push(/MR_USAGE .*not JSON/, /MR_USAGE .*twice/, /MR_USAGE .*out=0/, /MR_USAGE .*"nobody".*feed, out/, /MR_USAGE .*exactly one/, /MR_USAGE .*--new/, /MR_USAGE .*ftp/);
+  const texts = [
+    /missing required argument/,
+    /unknown option.*--frobnicate/,
+    /unknown command.*frobnicate/,
+    /too many arguments/,
+    /MR_BAD_PARAMS .*limit/,
+    /MR_USAGE .*novalue/,
+  ];
+  texts.push(
+    /MR_USAGE .*not JSON/,
+    /MR_USAGE .*twice/,
+    /MR_USAGE .*out=0/,
+    /MR_USAGE .*"nobody".*feed, out/,
+    /MR_USAGE .*exactly one/,
+    /MR_USAGE .*--new/,
+    /MR_USAGE .*ftp/,
+  );
   all.forEach(({ stderr }, i) => expect(stderr).toMatch(texts[i] as RegExp));
   expect((await millrace("--help")).code).toBe(0);
   expect((await millrace("--version")).stdout).toMatch(/^\d+\.\d+\.\d+/);
 
-  const params = (...args: string[]) => project.run("params.ts", args.flatMap((arg) => ["--param", arg]));
-  const [none, wrong, extra, good] = await Promise.all([params(), params("limit=3"), params("limit:=3", "other=1"), params("limit:=2", "name=a=b")]);
+  const params = (...args: string[]) =>
+    project.run(
+      "params.ts",
+      args.flatMap((arg) => ["--param", arg]),
+    );
+  const [none, wrong, extra, good] = await Promise.all([
+    params(),
+    params("limit=3"),
+    params("limit:=3", "other=1"),
+    params("limit:=2", "name=a=b"),
+  ]);
   expectRefused(none, 2, /MR_BAD_PARAMS .*limit/);
   expectRefused(wrong, 2, /MR_BAD_PARAMS .*limit/);
   expectRefused(extra, 2, /MR_BAD_PARAMS .*other/);
   expect(good.code).toBe(0);
-  expect(project.notes()).toEqual([[0, "a=b"], [1, "a=b"]]);
+  expect(project.notes()).toEqual([
+    [0, "a=b"],
+    [1, "a=b"],
+  ]);
 });
 
 test("a data directory that is not ours, a file, read-only or in use is left alone", LIMIT, async () => {
   const project = cliProject({
     "good.ts": GOOD,
-    "waits.ts": GOOD.replace("pipeline(\"good\")", "pipeline(\"waits\")").replace("yield n; }", "yield n; await new Promise((resolve) => ctx.signal.addEventListener(\"abort\", resolve)); }").replace("function* ()", "async function* (ctx)"),
+    "waits.ts": GOOD.replace('pipeline("good")', 'pipeline("waits")')
+      .replace(
+        "yield n; }",
+        'yield n; await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve)); }',
+      )
+      .replace("function* ()", "async function* (ctx)"),
     "precious/thesis.txt": "mine",
     "a-file": "mine too",
   });
-  const inData = (data: string) => project.millrace(["run", "good.ts", "--json", "--data", project.path(data)]);
+  const inData = (data: string) =>
+    project.millrace(["run", "good.ts", "--json", "--data", project.path(data)]);
   const readOnly = project.path("read-only");
   mkdirSync(readOnly);
   mountTmpfs(readOnly, "ro,size=1m");
-  const [precious, file, below, locked] = await Promise.all([inData("precious"), inData("a-file"), inData("a-file/data"), inData("read-only")]);
+  const [precious, file, below, locked] = await Promise.all([
+    inData("precious"),
+    inData("a-file"),
+    inData("a-file/data"),
+    inData("read-only"),
+  ]);
   expectRefused(precious, 4, /MR_DATA_NOT_OURS .*thesis\.txt/);
   expectRefused(file, 4, /MR_DATA_NOT_OURS .*a-file/);
   expectRefused(below, 4, /MR_DATA_NOT_OURS .*a-file/);
@@ -142,8 +192,16 @@ test("a run that does not fit the command is a conflict, and says how to go on",
   expect(first.stderr).toContain("MR_SOURCE_FAILED");
   const { run } = first.json;
 
-  expectRefused(await project.run("v.ts", ["--param", "limit:=2"]), 4, new RegExp(`MR_RUN_CONFLICT .*--resume ${run} .*--new`));
-  expectRefused(await project.run("v.ts", ["--resume", "20200101-000000-abcdef"]), 3, /MR_RUN_UNKNOWN .*20200101-000000-abcdef/);
+  expectRefused(
+    await project.run("v.ts", ["--param", "limit:=2"]),
+    4,
+    new RegExp(`MR_RUN_CONFLICT .*--resume ${run} .*--new`),
+  );
+  expectRefused(
+    await project.run("v.ts", ["--resume", "20200101-000000-abcdef"]),
+    3,
+    /MR_RUN_UNKNOWN .*20200101-000000-abcdef/,
+  );
   project.write("v.ts", version(`feed.to(p.stage("new", (n: number) => n)).to(out);`));
   expectRefused(await project.run("v.ts"), 4, new RegExp(`MR_RUN_CONFLICT .*${run} .*\\(old\\).*--new`));
   expectRefused(await project.run("v.ts", ["--resume", run]), 4, /MR_RUN_CONFLICT .*\(old\)/);
@@ -152,72 +210,95 @@ test("a run that does not fit the command is a conflict, and says how to go on",
   expect(fresh.json.run).not.toBe(run);
 });
 
-test("user code that fails outside a call: setup, teardown, sources; the run fails or says so, the error is the user's", LIMIT, async () => {
-  const stage = (name: string, life: string, options = "") => `
+test(
+  "user code that fails outside a call: setup, teardown, sources; the run fails or says so, the error is the user's",
+  LIMIT,
+  async () => {
+    const stage = (name: string, life: string, options = "") => `
     import { pipeline } from "millrace"; import { note } from "./note.ts";
     const p = pipeline("${name}");
     p.source("feed", function* () { for (let n = 0; n < 5; n++) yield n; })
       .to(p.stage("work", { ${life} run: (n: number) => n }, { ${options} })).to(p.sink("out", (n: number) => note(n)));
     export default p;
   `;
-  const source = (name: string, run: string) => `
+    const source = (name: string, run: string) => `
     import { pipeline } from "millrace"; import { note } from "./note.ts";
     const p = pipeline("${name}");
     p.source("feed", (${run}) as never, { retry: { attempts: 3, backoff: { initialMs: 5 } } }).to(p.sink("out", (n: number) => note(n)));
     export default p;
   `;
-  const files = {
-    "setup-throws": stage("setup-throws", `setup: () => { note("setup", "setups"); throw new TypeError("no database"); }, teardown: () => note("teardown", "setups"),`),
-    "setup-hangs": stage("setup-hangs", `setup: () => new Promise(() => setInterval(() => {}, 1_000)),`, "timeoutMs: 100, graceMs: 50"),
-    "setup-loops": stage("setup-loops", `setup: () => { for (;;); },`, "timeoutMs: 100, graceMs: 50"),
-    "setup-exits": stage("setup-exits", `setup: () => { note("setup", "setups"); process.exit(0); },`),
-    "teardown-throws": stage("teardown-throws", `teardown: () => { throw new Error("cannot close"); },`),
-    "source-throws": source("source-throws", `function* () { note("start", "starts"); yield 1; throw new RangeError("bad line"); }`),
-    "source-rejects": source("source-rejects", `async () => { await null; throw new RangeError("no file"); }`),
-    "source-number": source("source-number", `() => 42`),
-    "source-bad-item": source("source-bad-item", `function* () { yield { n: 1, f() {} }; }`),
-  };
-  const made = Object.entries(files).map(([name, text]) => [name, cliProject({ "m.ts": text })] as const);
-  const results = new Map<string, { project: CliProject; result: CliResult }>();
-  // Two at a time: more would only take the processor from one another.
-  const queue = [...made];
-  const work = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [name, project] = next;
-      results.set(name, { project, result: await project.run("m.ts") });
-    }
-  };
-  await Promise.all([work(), work()]);
-  const expectFailed = (name: string, message: RegExp) => {
-    const { result } = results.get(name) as { result: CliResult };
-    expect({ name, code: result.code, status: result.json.status, stderr: result.stderr }).toMatchObject({
-      name,
-      code: 1,
-      status: "failed",
-      stderr: expect.stringMatching(message),
-    });
-  };
-  expectFailed("setup-throws", /MR_SETUP_FAILED .*5 times in a row.*TypeError: no database/);
-  expect(results.get("setup-throws")?.result.json.error?.stack).toContain("m.ts:5:");
-  expect(results.get("setup-throws")?.project.notes("setups")).not.toContain("teardown");
-  expectFailed("setup-hangs", /MR_SETUP_FAILED .*5 times in a row.*did not settle within timeoutMs 100/);
-  expectFailed("setup-loops", /MR_SETUP_FAILED .*5 times in a row/);
-  expectFailed("setup-exits", /MR_SETUP_FAILED .*5 times in a row.*exit code 0/);
-  expect(results.get("setup-exits")?.project.notes("setups")).toHaveLength(5);
-  expectFailed("source-throws", /MR_SOURCE_FAILED .*3 times in a row.*RangeError: bad line/);
-  expect(results.get("source-throws")?.project.notes("starts")).toHaveLength(3);
-  expectFailed("source-rejects", /MR_SOURCE_FAILED .*3 times in a row.*RangeError: no file/);
-  expectFailed("source-number", /MR_SOURCE_FAILED .*MR_BAD_RETURN|MR_SOURCE_FAILED .*not something to iterate over/);
-  expectFailed("source-bad-item", /MR_SOURCE_FAILED .*\$\.f/);
-  const torn = results.get("teardown-throws") as { project: CliProject; result: CliResult };
-  expect(torn.result.code).toBe(0);
-  expect(torn.result.stderr).toMatch(/teardown threw Error: cannot close/);
-  expect(torn.project.notes()).toHaveLength(5);
-});
+    const files = {
+      "setup-throws": stage(
+        "setup-throws",
+        `setup: () => { note("setup", "setups"); throw new TypeError("no database"); }, teardown: () => note("teardown", "setups"),`,
+      ),
+      "setup-hangs": stage(
+        "setup-hangs",
+        `setup: () => new Promise(() => setInterval(() => {}, 1_000)),`,
+        "timeoutMs: 100, graceMs: 50",
+      ),
+      "setup-loops": stage("setup-loops", `setup: () => { for (;;); },`, "timeoutMs: 100, graceMs: 50"),
+      "setup-exits": stage("setup-exits", `setup: () => { note("setup", "setups"); process.exit(0); },`),
+      "teardown-throws": stage("teardown-throws", `teardown: () => { throw new Error("cannot close"); },`),
+      "source-throws": source(
+        "source-throws",
+        `function* () { note("start", "starts"); yield 1; throw new RangeError("bad line"); }`,
+      ),
+      "source-rejects": source(
+        "source-rejects",
+        `async () => { await null; throw new RangeError("no file"); }`,
+      ),
+      "source-number": source("source-number", `() => 42`),
+      "source-bad-item": source("source-bad-item", `function* () { yield { n: 1, f() {} }; }`),
+    };
+    const made = Object.entries(files).map(([name, text]) => [name, cliProject({ "m.ts": text })] as const);
+    const results = new Map<string, { project: CliProject; result: CliResult }>();
+    // Two at a time: more would only take the processor from one another.
+    const queue = [...made];
+    const work = async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const [name, project] = next;
+        results.set(name, { project, result: await project.run("m.ts") });
+      }
+    };
+    await Promise.all([work(), work()]);
+    const expectFailed = (name: string, message: RegExp) => {
+      const { result } = results.get(name) as { result: CliResult };
+      expect({ name, code: result.code, status: result.json.status, stderr: result.stderr }).toMatchObject({
+        name,
+        code: 1,
+        status: "failed",
+        stderr: expect.stringMatching(message),
+      });
+    };
+    expectFailed("setup-throws", /MR_SETUP_FAILED .*5 times in a row.*TypeError: no database/);
+    expect(results.get("setup-throws")?.result.json.error?.stack).toContain("m.ts:5:");
+    expect(results.get("setup-throws")?.project.notes("setups")).not.toContain("teardown");
+    expectFailed("setup-hangs", /MR_SETUP_FAILED .*5 times in a row.*did not settle within timeoutMs 100/);
+    expectFailed("setup-loops", /MR_SETUP_FAILED .*5 times in a row/);
+    expectFailed("setup-exits", /MR_SETUP_FAILED .*5 times in a row.*exit code 0/);
+    expect(results.get("setup-exits")?.project.notes("setups")).toHaveLength(5);
+    expectFailed("source-throws", /MR_SOURCE_FAILED .*3 times in a row.*RangeError: bad line/);
+    expect(results.get("source-throws")?.project.notes("starts")).toHaveLength(3);
+    expectFailed("source-rejects", /MR_SOURCE_FAILED .*3 times in a row.*RangeError: no file/);
+    expectFailed(
+      "source-number",
+      /MR_SOURCE_FAILED .*MR_BAD_RETURN|MR_SOURCE_FAILED .*not something to iterate over/,
+    );
+    expectFailed("source-bad-item", /MR_SOURCE_FAILED .*\$\.f/);
+    const torn = results.get("teardown-throws") as { project: CliProject; result: CliResult };
+    expect(torn.result.code).toBe(0);
+    expect(torn.result.stderr).toMatch(/teardown threw Error: cannot close/);
+    expect(torn.project.notes()).toHaveLength(5);
+  },
+);
 
-test("a full disk fails the run with everything kept; with room again the same command completes", LIMIT, async () => {
-  const project = cliProject({
-    "full.ts": `
+test(
+  "a full disk fails the run with everything kept; with room again the same command completes",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "full.ts": `
       import { pipeline } from "millrace"; import { note } from "./note.ts";
       const p = pipeline("full");
       const feed = p.source("feed", function* (ctx) {
@@ -226,22 +307,26 @@ test("a full disk fails the run with everything kept; with room again the same c
       feed.to(p.sink("out", async ({ n }: { n: number }) => { await new Promise((resolve) => setTimeout(resolve, 1)); note(n); }, { concurrency: 4 }));
       export default p;
     `,
-  });
-  mkdirSync(project.data);
-  mountTmpfs(project.data, "size=16m");
-  const full = await project.run("full.ts");
-  expect({ code: full.code, stderr: full.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/MR_DISK_FULL/) });
-  const before = project.notes<number>().length;
-  expect(before).toBeLessThan(3_000);
-  execFileSync("mount", ["-o", "remount,size=256m", project.data]);
-  const { code, json, stderr } = await project.run("full.ts");
-  expect(stderr).toContain("full resumes");
-  expect(code).toBe(0);
-  expect(unsettled(json)).toEqual({});
-  expect(new Set(project.notes<number>())).toEqual(new Set(Array.from({ length: 3_000 }, (_, n) => n)));
-  // What was done and could not be written down is done again: a tenth of a second's work of four calls at a time.
-  expect(project.notes().length - 3_000).toBeLessThanOrEqual(400);
-});
+    });
+    mkdirSync(project.data);
+    mountTmpfs(project.data, "size=16m");
+    const full = await project.run("full.ts");
+    expect({ code: full.code, stderr: full.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/MR_DISK_FULL/),
+    });
+    const before = project.notes<number>().length;
+    expect(before).toBeLessThan(3_000);
+    execFileSync("mount", ["-o", "remount,size=256m", project.data]);
+    const { code, json, stderr } = await project.run("full.ts");
+    expect(stderr).toContain("full resumes");
+    expect(code).toBe(0);
+    expect(unsettled(json)).toEqual({});
+    expect(new Set(project.notes<number>())).toEqual(new Set(Array.from({ length: 3_000 }, (_, n) => n)));
+    // What was done and could not be written down is done again: a tenth of a second's work of four calls at a time.
+    expect(project.notes().length - 3_000).toBeLessThanOrEqual(400);
+  },
+);
 
 /** A small disk of its own, unmounted when the test is over. The tests run as root: they may, and modes would not stop them. */
 function mountTmpfs(path: string, options: string): void {

@@ -5,9 +5,12 @@ import type { StoredDeadLetter } from "../support/dead-letter.ts";
 const LIMIT = { timeout: 40_000 };
 const RETRY = `retry: { attempts: 3, backoff: { initialMs: 20, factor: 2, jitter: "none" } }`;
 
-test("a stage that throws on marked items ends with exactly those in the dead letters, exact payload and every attempt's error", LIMIT, async () => {
-  const project = cliProject({
-    "throws.ts": `import { pipeline, RetryLater, TerminalError } from "millrace";
+test(
+  "a stage that throws on marked items ends with exactly those in the dead letters, exact payload and every attempt's error",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "throws.ts": `import { pipeline, RetryLater, TerminalError } from "millrace";
 import { note } from "./note.ts";
 type Item = { n: number; text: string; when: Date; big: bigint };
 class HttpError extends Error { name = "HttpError"; code = "E_TEAPOT"; }
@@ -39,66 +42,80 @@ const work = p.stage("work", (item: Item, ctx) => {
 feed.to(work).to(p.sink("out", (value: unknown) => note(value)));
 export default p;
 `,
-  });
-  const { code, json } = await project.run("throws.ts");
-  expect(code).toBe(8);
-  expect(unsettled(json)).toEqual({});
-  const dead = [10, 11, 12, 13, 14, 15, 16, 17, 18, 20];
-  expect(json.stages["work"]).toMatchObject({ accepted: 500, completed: 490, dead: 10, emitted: 490 });
-  const others = Array.from({ length: 500 }, (_, n) => (n === 19 ? "saved" : n)).filter((n) => !dead.includes(n as number));
-  expect(project.notes<number | string>().sort()).toEqual(others.sort());
+    });
+    const { code, json } = await project.run("throws.ts");
+    expect(code).toBe(8);
+    expect(unsettled(json)).toEqual({});
+    const dead = [10, 11, 12, 13, 14, 15, 16, 17, 18, 20];
+    expect(json.stages["work"]).toMatchObject({ accepted: 500, completed: 490, dead: 10, emitted: 490 });
+    const others = Array.from({ length: 500 }, (_, n) => (n === 19 ? "saved" : n)).filter(
+      (n) => !dead.includes(n as number),
+    );
+    expect(project.notes<number | string>().sort()).toEqual(others.sort());
 
-  const letters = new Map((await project.deadLetters("throws")).map((letter) => [(letter.item as { n: number }).n, letter]));
-  expect([...letters.keys()].sort((a, b) => a - b)).toEqual(dead);
-  const of = (n: number) => letters.get(n) as StoredDeadLetter;
-  const errors = (n: number) => of(n).attempts.map(({ error }) => `${error.name}: ${error.message}`);
-  const thrice = (text: string) => [text, text, text];
-  expect(errors(10)).toEqual(thrice("HttpError: teapot 10"));
-  expect(of(10).attempts.map(({ error }) => error.code)).toEqual(thrice("E_TEAPOT"));
-  expect(errors(11)).toEqual(thrice("RangeError: async 11"));
-  expect(errors(12)).toEqual(["TerminalError: beyond help"]);
-  expect(errors(13)).toEqual(["RetryLater: retry in 250 ms", "RetryLater: again", "Error: last"]);
-  expect(errors(14)).toEqual(thrice('NonError: a non-error was thrown: "just text"'));
-  expect(errors(15)).toEqual(thrice('NonError: a non-error was thrown: {"status":500}'));
-  expect(errors(16)).toEqual(thrice("NonError: a non-error was thrown: undefined"));
-  expect(errors(17)).toEqual(thrice("NonError: a non-error was thrown: null"));
-  expect(errors(18)).toEqual(["Hopeless: unless"]);
-  expect(errors(20)).toEqual(thrice("Error: later"));
+    const letters = new Map(
+      (await project.deadLetters("throws")).map((letter) => [(letter.item as { n: number }).n, letter]),
+    );
+    expect([...letters.keys()].sort((a, b) => a - b)).toEqual(dead);
+    const of = (n: number) => letters.get(n) as StoredDeadLetter;
+    const errors = (n: number) => of(n).attempts.map(({ error }) => `${error.name}: ${error.message}`);
+    const thrice = (text: string) => [text, text, text];
+    expect(errors(10)).toEqual(thrice("HttpError: teapot 10"));
+    expect(of(10).attempts.map(({ error }) => error.code)).toEqual(thrice("E_TEAPOT"));
+    expect(errors(11)).toEqual(thrice("RangeError: async 11"));
+    expect(errors(12)).toEqual(["TerminalError: beyond help"]);
+    expect(errors(13)).toEqual(["RetryLater: retry in 250 ms", "RetryLater: again", "Error: last"]);
+    expect(errors(14)).toEqual(thrice('NonError: a non-error was thrown: "just text"'));
+    expect(errors(15)).toEqual(thrice('NonError: a non-error was thrown: {"status":500}'));
+    expect(errors(16)).toEqual(thrice("NonError: a non-error was thrown: undefined"));
+    expect(errors(17)).toEqual(thrice("NonError: a non-error was thrown: null"));
+    expect(errors(18)).toEqual(["Hopeless: unless"]);
+    expect(errors(20)).toEqual(thrice("Error: later"));
 
-  // The exact payload, and the user's own file and line.
-  expect(of(10)).toMatchObject({ pipeline: "throws", run: json.run, stage: "work", reason: "error", headers: {}, path: ["work"] });
-  expect(of(10).item).toMatchObject({ n: 10, text: "item 10" });
-  expect(JSON.stringify(of(10).item)).toContain("1970-01-01T00:00:00.010Z");
-  expect(JSON.stringify(of(10).item)).toContain(String(10n ** 20n));
-  expect(of(10).bundle).toMatch(/^[0-9a-f]{64}$/);
-  expect(of(10).attempts[0]?.error.stack).toContain(`${project.path("throws.ts")}:10:`);
-  expect(of(11).attempts[2]?.error.stack).toContain(`${project.path("throws.ts")}:11:`);
-  expect(of(18).attempts[0]?.error.stack).toContain(`${project.path("throws.ts")}:18:`);
+    // The exact payload, and the user's own file and line.
+    expect(of(10)).toMatchObject({
+      pipeline: "throws",
+      run: json.run,
+      stage: "work",
+      reason: "error",
+      headers: {},
+      path: ["work"],
+    });
+    expect(of(10).item).toMatchObject({ n: 10, text: "item 10" });
+    expect(JSON.stringify(of(10).item)).toContain("1970-01-01T00:00:00.010Z");
+    expect(JSON.stringify(of(10).item)).toContain(String(10n ** 20n));
+    expect(of(10).bundle).toMatch(/^[0-9a-f]{64}$/);
+    expect(of(10).attempts[0]?.error.stack).toContain(`${project.path("throws.ts")}:10:`);
+    expect(of(11).attempts[2]?.error.stack).toContain(`${project.path("throws.ts")}:11:`);
+    expect(of(18).attempts[0]?.error.stack).toContain(`${project.path("throws.ts")}:18:`);
 
-  // Every call, its number and time: the back-off, RetryLater's own delay, and one id for life.
-  const calls = project.notes<[number, number, string, string, number]>("calls");
-  for (const n of [...dead, 19]) {
-    const mine = calls.filter(([item]) => item === n);
-    expect(mine.map(([, attempt]) => attempt)).toEqual(n === 19 ? [1, 2, 3] : of(n).attempts.map((_, i) => i + 1));
-    expect(new Set(mine.map(([, , id]) => id)).size).toBe(1);
-    if (n !== 19) expect(mine[0]?.[2]).toBe(of(n).id);
-    expect(new Set(mine.map(([, , , key]) => key)).size).toBe(1);
-  }
-  const waits = (n: number) => {
-    const at = of(n).attempts.map((attempt) => new Date(attempt.at).getTime());
-    return at.slice(1).map((time, i) => time - (at[i] as number));
-  };
-  for (const n of [10, 11, 14]) {
-    expect(waits(n)[0]).toBeGreaterThanOrEqual(19);
-    expect(waits(n)[1]).toBeGreaterThanOrEqual(39);
-  }
-  expect(waits(13)[0]).toBeGreaterThanOrEqual(249);
-  expect(waits(13)[1]).toBeLessThan(200);
+    // Every call, its number and time: the back-off, RetryLater's own delay, and one id for life.
+    const calls = project.notes<[number, number, string, string, number]>("calls");
+    for (const n of [...dead, 19]) {
+      const mine = calls.filter(([item]) => item === n);
+      expect(mine.map(([, attempt]) => attempt)).toEqual(
+        n === 19 ? [1, 2, 3] : of(n).attempts.map((_, i) => i + 1),
+      );
+      expect(new Set(mine.map(([, , id]) => id)).size).toBe(1);
+      if (n !== 19) expect(mine[0]?.[2]).toBe(of(n).id);
+      expect(new Set(mine.map(([, , , key]) => key)).size).toBe(1);
+    }
+    const waits = (n: number) => {
+      const at = of(n).attempts.map((attempt) => new Date(attempt.at).getTime());
+      return at.slice(1).map((time, i) => time - (at[i] as number));
+    };
+    for (const n of [10, 11, 14]) {
+      expect(waits(n)[0]).toBeGreaterThanOrEqual(19);
+      expect(waits(n)[1]).toBeGreaterThanOrEqual(39);
+    }
+    expect(waits(13)[0]).toBeGreaterThanOrEqual(249);
+    expect(waits(13)[1]).toBeLessThan(200);
 
-  // onFailed once an item, before it is dead, with its last error.
-  const failed = project.notes<[number, string, string]>("failed").sort(([a], [b]) => a - b);
-  expect(failed).toEqual(dead.map((n) => [n, of(n).attempts.at(-1)?.error.name, of(n).id]));
-});
+    // onFailed once an item, before it is dead, with its last error.
+    const failed = project.notes<[number, string, string]>("failed").sort(([a], [b]) => a - b);
+    expect(failed).toEqual(dead.map((n) => [n, of(n).attempts.at(-1)?.error.name, of(n).id]));
+  },
+);
 
 test("edges, return values and hooks that go wrong fail their item, and only that", LIMIT, async () => {
   const project = cliProject({
@@ -143,8 +160,13 @@ export default p;
     letters
       .filter((letter) => letter.stage === stage)
       .sort((a, b) => (a.item as number) - (b.item as number))
-      .map(({ item, attempts }) => [item, attempts.length, attempts[0]?.error.code ?? attempts[0]?.error.message]);
-  const path = (n: number) => letters.find(({ stage, item }) => stage === "encode" && item === n)?.attempts[0]?.error.message;
+      .map(({ item, attempts }) => [
+        item,
+        attempts.length,
+        attempts[0]?.error.code ?? attempts[0]?.error.message,
+      ]);
+  const path = (n: number) =>
+    letters.find(({ stage, item }) => stage === "encode" && item === n)?.attempts[0]?.error.message;
 
   expect(of("encode")).toEqual([
     [20, 2, "MR_NOT_ENCODABLE"],
@@ -182,7 +204,20 @@ export default p;
   // Nothing of a failed item flowed on, all of the others did.
   const all = Array.from({ length: 60 }, (_, n) => n);
   const encoded = all.filter((n) => n < 20 || n > 31);
-  const expected = [...encoded, 950 * 1024, 0, 1, 2, 3, 4, 5, 6, 9, ...all.filter((n) => n % 20 !== 3), ...all];
+  const expected = [
+    ...encoded,
+    950 * 1024,
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    9,
+    ...all.filter((n) => n % 20 !== 3),
+    ...all,
+  ];
   expect(project.notes<number>().sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
   expect(json.stages["route"]).toMatchObject({ accepted: 60, completed: 8, filtered: 50, dead: 2 });
 });

@@ -20,7 +20,9 @@ const PIPELINE = (callMs: number, items: number) => `
   export default p;
 `;
 
-test("SIGTERM under load: what has begun is finished, the rest is kept, nothing is lost or repeated", { timeout: 40_000 }, async () => {
+test("SIGTERM under load: what has begun is finished, the rest is kept, nothing is lost or repeated", {
+  timeout: 40_000,
+}, async () => {
   const project = cliProject({ "busy.ts": PIPELINE(300, 300) });
   const running = project.start("busy.ts");
   await running.until(() => project.notes("begun").length > 40);
@@ -49,7 +51,9 @@ test("SIGTERM under load: what has begun is finished, the rest is kept, nothing 
   expect(unsettled(resumed.json)).toEqual({});
 });
 
-test("a second Ctrl-C stops at once: nothing is lost, what was in hand comes again", { timeout: 40_000 }, async () => {
+test("a second Ctrl-C stops at once: nothing is lost, what was in hand comes again", {
+  timeout: 40_000,
+}, async () => {
   const project = cliProject({ "busy.ts": PIPELINE(5_000, 200) });
   const running = project.start("busy.ts");
   await running.until(() => project.notes("begun").length === 16);

@@ -3,9 +3,12 @@ import { cliProject, countsOf, unsettled } from "../support/cli-project.ts";
 
 const LIMIT = { timeout: 40_000 };
 
-test("a graph of every kind of node and edge gives exactly the expected multiset and completes by itself", LIMIT, async () => {
-  const project = cliProject({
-    "graph.ts": `
+test(
+  "a graph of every kind of node and edge gives exactly the expected multiset and completes by itself",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "graph.ts": `
       import { setTimeout as sleep } from "node:timers/promises";
       import { many, pipeline } from "millrace";
       import { note } from "./note.ts";
@@ -52,50 +55,86 @@ test("a graph of every kind of node and edge gives exactly the expected multiset
       words.to(rest, { when: (word) => word === "" });
       export default p;
     `,
-  });
-  const { code, json, stderr } = await project.run("graph.ts");
-  expect(stderr).not.toMatch(/warn|error/);
-  expect(code).toBe(0);
-  expect(json.status).toBe("completed");
+    });
+    const { code, json, stderr } = await project.run("graph.ts");
+    expect(stderr).not.toMatch(/warn|error/);
+    expect(code).toBe(0);
+    expect(json.status).toBe("completed");
 
-  const all = Array.from({ length: 600 }, (_, n) => n);
-  const of = (sink: string, items: unknown[]) => items.map((item) => [sink, item]);
-  const batched = all.filter((n) => n % 5 !== 0).flatMap((n) => Array(n % 7 === 0 ? 2 : 1).fill(n) as number[]);
-  const expected = [
-    ...of("out", batched.filter((n) => n >= 300).map((n) => ({ n, by: n % 2 === 0 ? "even" : "odd" }))),
-    ...of("out", all.slice(500, 560).flatMap((n) => Array.from({ length: n % 3 }, (_, i) => ({ n, by: `copy${i}` })))),
-    ...of("out", all.slice(0, 20).flatMap((n) => [{ n, by: "slow0" }, { n, by: "slow1" }])),
-    ...of("out", all.slice(591).flatMap((n) => [{ n, by: "pair" }, { n: -n, by: "pair" }])),
-    ...of("rest", [[77, 78], [78, 79]]),
-    ...of("rest", all.filter((n) => n % 10 === 0)),
-    ...of("out", ["", "b", "", "cc"].map((text) => ({ text, length: text.length }))),
-    ...of("rest", [null, "", ""]),
-  ];
-  expect(sorted(project.notes())).toEqual(sorted(expected));
+    const all = Array.from({ length: 600 }, (_, n) => n);
+    const of = (sink: string, items: unknown[]) => items.map((item) => [sink, item]);
+    const batched = all
+      .filter((n) => n % 5 !== 0)
+      .flatMap((n) => Array(n % 7 === 0 ? 2 : 1).fill(n) as number[]);
+    const expected = [
+      ...of(
+        "out",
+        batched.filter((n) => n >= 300).map((n) => ({ n, by: n % 2 === 0 ? "even" : "odd" })),
+      ),
+      ...of(
+        "out",
+        all.slice(500, 560).flatMap((n) => Array.from({ length: n % 3 }, (_, i) => ({ n, by: `copy${i}` }))),
+      ),
+      ...of(
+        "out",
+        all.slice(0, 20).flatMap((n) => [
+          { n, by: "slow0" },
+          { n, by: "slow1" },
+        ]),
+      ),
+      ...of(
+        "out",
+        all.slice(591).flatMap((n) => [
+          { n, by: "pair" },
+          { n: -n, by: "pair" },
+        ]),
+      ),
+      ...of("rest", [
+        [77, 78],
+        [78, 79],
+      ]),
+      ...of(
+        "rest",
+        all.filter((n) => n % 10 === 0),
+      ),
+      ...of(
+        "out",
+        ["", "b", "", "cc"].map((text) => ({ text, length: text.length })),
+      ),
+      ...of("rest", [null, "", ""]),
+    ];
+    expect(sorted(project.notes())).toEqual(sorted(expected));
 
-  // The law, and every count of it.
-  expect(unsettled(json)).toEqual({});
-  const filteredCopies = all.slice(500, 560).filter((n) => n % 3 === 0).length;
-  const emittedCopies = all.slice(500, 560).reduce((sum, n) => sum + (n % 3), 0);
-  expect(countsOf(json)).toMatchObject({
-    numbers: { emitted: 600 },
-    words: { emitted: 5 },
-    silent: {},
-    even: { accepted: 300, completed: 300, emitted: 300 },
-    odd: { accepted: 300, completed: 300, emitted: 300 },
-    copies: { accepted: 60, completed: 60 - filteredCopies, filtered: filteredCopies, emitted: emittedCopies },
-    "slow-copies": { accepted: 20, completed: 20, emitted: 40 },
-    pairs: { accepted: 9, completed: 9, emitted: 18 },
-    list: { accepted: 2, completed: 2, emitted: 2 },
-    filter: { accepted: 600, completed: 60, filtered: 540, emitted: 60 },
-    batch: { accepted: 600, emitted: batched.length },
-    words1: { accepted: 5, completed: 5, emitted: 5 },
-    out: { accepted: expected.filter(([sink]) => sink === "out").length },
-    rest: { accepted: expected.filter(([sink]) => sink === "rest").length },
-  });
-  for (const { dead, discarded, quarantined } of Object.values(json.stages)) expect([dead, discarded, quarantined]).toEqual([0, 0, 0]);
-  expect(json.repeats).toEqual({});
-});
+    // The law, and every count of it.
+    expect(unsettled(json)).toEqual({});
+    const filteredCopies = all.slice(500, 560).filter((n) => n % 3 === 0).length;
+    const emittedCopies = all.slice(500, 560).reduce((sum, n) => sum + (n % 3), 0);
+    expect(countsOf(json)).toMatchObject({
+      numbers: { emitted: 600 },
+      words: { emitted: 5 },
+      silent: {},
+      even: { accepted: 300, completed: 300, emitted: 300 },
+      odd: { accepted: 300, completed: 300, emitted: 300 },
+      copies: {
+        accepted: 60,
+        completed: 60 - filteredCopies,
+        filtered: filteredCopies,
+        emitted: emittedCopies,
+      },
+      "slow-copies": { accepted: 20, completed: 20, emitted: 40 },
+      pairs: { accepted: 9, completed: 9, emitted: 18 },
+      list: { accepted: 2, completed: 2, emitted: 2 },
+      filter: { accepted: 600, completed: 60, filtered: 540, emitted: 60 },
+      batch: { accepted: 600, emitted: batched.length },
+      words1: { accepted: 5, completed: 5, emitted: 5 },
+      out: { accepted: expected.filter(([sink]) => sink === "out").length },
+      rest: { accepted: expected.filter(([sink]) => sink === "rest").length },
+    });
+    for (const { dead, discarded, quarantined } of Object.values(json.stages))
+      expect([dead, discarded, quarantined]).toEqual([0, 0, 0]);
+    expect(json.repeats).toEqual({});
+  },
+);
 
 test("a self-loop, and two cycles that share a stage, run dry and complete", LIMIT, async () => {
   const project = cliProject({
@@ -119,7 +158,9 @@ test("a self-loop, and two cycles that share a stage, run dry and complete", LIM
       loop.to(loop, { when: (walk) => walk.path.length % 5 !== 0 });
       loop.to(out, { when: (walk) => walk.path.length % 5 === 0 });
       export default p;
-    `.replace('step("r"), {', '(walks: Walk[]) => walks.map(step("r")), {').replaceAll(" as never", ""),
+    `
+      .replace('step("r"), {', '(walks: Walk[]) => walks.map(step("r")), {')
+      .replaceAll(" as never", ""),
   });
   const { code, json } = await project.run("cycles.ts", ["--streams", "memory:"]);
   expect(code).toBe(0);
@@ -132,7 +173,8 @@ test("a self-loop, and two cycles that share a stage, run dry and complete", LIM
   });
   expect(sorted(project.notes())).toEqual(sorted(expected));
   expect(unsettled(json)).toEqual({});
-  const visits = (letter: string) => expected.reduce((sum, [, path]) => sum + [...(path as string)].filter((c) => c === letter).length, 0);
+  const visits = (letter: string) =>
+    expected.reduce((sum, [, path]) => sum + [...(path as string)].filter((c) => c === letter).length, 0);
   expect(countsOf(json)).toEqual({
     feed: { emitted: 90 },
     hub: { accepted: visits("h"), completed: visits("h"), emitted: visits("h") },
@@ -201,7 +243,9 @@ test("every kind of item arrives as it was when it was given", LIMIT, async () =
   expect(checked).toHaveLength(24);
   expect(notes.filter((note) => note === "value")).toHaveLength(24);
   const kept = notes.filter((note) => Array.isArray(note) && note[0] === "kept");
-  const expected = [0, 1, 2, 3, 4].flatMap((step) => [0, 1, 2].map((i) => ["kept", step, [step, i], [step, i]]));
+  const expected = [0, 1, 2, 3, 4].flatMap((step) =>
+    [0, 1, 2].map((i) => ["kept", step, [step, i], [step, i]]),
+  );
   expect(sorted(kept)).toEqual(sorted(expected));
   expect(code).toBe(0);
   expect(unsettled(json)).toEqual({});
@@ -257,13 +301,29 @@ test("batches: by size, by time, by key; a failed item of a batch fails alone", 
   for (const [, keys] of of("keyed")) expect(new Set(keys as number[]).size).toBe(1);
 
   const all = Array.from({ length: 50 }, (_, n) => n);
-  const expected = [...all, ...all, ...all.filter((n) => n !== 13 && n !== 15), ...all.filter((n) => n !== 33)];
-  expect(of("out").map(([, n]) => n).sort(byNumber)).toEqual(expected.sort(byNumber));
+  const expected = [
+    ...all,
+    ...all,
+    ...all.filter((n) => n !== 13 && n !== 15),
+    ...all.filter((n) => n !== 33),
+  ];
+  expect(
+    of("out")
+      .map(([, n]) => n)
+      .sort(byNumber),
+  ).toEqual(expected.sort(byNumber));
   expect(json.stages.bad).toMatchObject({ accepted: 50, dead: 2, completed: 48, filtered: 0 });
   expect(json.stages.whole).toMatchObject({ accepted: 50, dead: 1, completed: 49 });
   expect(json.stages.wrong).toMatchObject({ accepted: 50, dead: 1, filtered: 49, emitted: 0 });
   const dead = await project.deadLetters("batches");
-  expect(dead.map(({ stage, item, reason, attempts }) => [stage, item, reason, attempts.map(({ error }) => `${error.name}: ${error.message}`)])).toEqual(
+  expect(
+    dead.map(({ stage, item, reason, attempts }) => [
+      stage,
+      item,
+      reason,
+      attempts.map(({ error }) => `${error.name}: ${error.message}`),
+    ]),
+  ).toEqual(
     expect.arrayContaining([
       ["bad", 13, "error", ["Error: item 13", "Error: item 13"]],
       ["bad", 15, "error", ["TypeError: place of 15", "TypeError: place of 15"]],
@@ -273,9 +333,12 @@ test("batches: by size, by time, by key; a failed item of a batch fails alone", 
   expect(dead).toHaveLength(4);
 });
 
-test("a source that never ends is stopped by SIGINT: what it gave is kept or settled, and it can say goodbye", LIMIT, async () => {
-  const project = cliProject({
-    "endless.ts": `
+test(
+  "a source that never ends is stopped by SIGINT: what it gave is kept or settled, and it can say goodbye",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "endless.ts": `
       import { setTimeout as sleep } from "node:timers/promises";
       import { pipeline } from "millrace";
       import { note } from "./note.ts";
@@ -294,21 +357,22 @@ test("a source that never ends is stopped by SIGINT: what it gave is kept or set
       slow.to(p.sink("out", (n: number) => note(n)));
       export default p;
     `,
-  });
-  const running = project.start("endless.ts", ["--streams", "memory:"]);
-  await running.until(() => project.notes().length > 50);
-  running.signal("SIGINT");
-  const { code, json } = await running.ended;
-  expect(code).toBe(130);
-  expect(json.status).toBe("stopped");
-  expect(project.notes<string>("source").sort()).toEqual(["goodbye", "told"]);
-  const { slow, out, ticks, flood, waits } = json.stages as Record<string, (typeof json.stages)[string]>;
-  const given = (ticks?.emitted ?? 0) + (flood?.emitted ?? 0) + (waits?.emitted ?? 0);
-  expect(slow?.accepted).toBe(given);
-  expect(out?.accepted).toBe(slow?.completed);
-  expect(project.notes()).toHaveLength(out?.completed ?? -1);
-  expect(new Set(project.notes()).size).toBe(out?.completed);
-});
+    });
+    const running = project.start("endless.ts", ["--streams", "memory:"]);
+    await running.until(() => project.notes().length > 50);
+    running.signal("SIGINT");
+    const { code, json } = await running.ended;
+    expect(code).toBe(130);
+    expect(json.status).toBe("stopped");
+    expect(project.notes<string>("source").sort()).toEqual(["goodbye", "told"]);
+    const { slow, out, ticks, flood, waits } = json.stages as Record<string, (typeof json.stages)[string]>;
+    const given = (ticks?.emitted ?? 0) + (flood?.emitted ?? 0) + (waits?.emitted ?? 0);
+    expect(slow?.accepted).toBe(given);
+    expect(out?.accepted).toBe(slow?.completed);
+    expect(project.notes()).toHaveLength(out?.completed ?? -1);
+    expect(new Set(project.notes()).size).toBe(out?.completed);
+  },
+);
 
 function byNumber(a: unknown, b: unknown): number {
   return Number(a) - Number(b);

@@ -7,8 +7,8 @@ import { isAlive } from "../support/run-processes.ts";
 import { monotonicMs } from "../support/sink-record.ts";
 import { StormRun } from "../support/storm-run.ts";
 
-/** R10: a stopped instance is noticed within five seconds; the agent looks every second. */
-const NOTICED_MS = 7_000;
+/** R10: a stopped instance is noticed within five seconds; the rest is for its end to be seen, on a busy machine. */
+const NOTICED_MS = 6_000;
 
 let folder: string;
 beforeEach(() => {
@@ -72,6 +72,7 @@ test("a run whose command is stopped and goes on repeats nothing that has no cau
     const verdict = storm.judge({ kills: [], result: storm.command.result, exitCode: code });
     expect(verdict.problems, storm.command.stderr).toEqual([]);
     expect(verdict.redelivered).toBe(0);
+    expect(storm.command.stderr).not.toContain("hung");
   } finally {
     await storm.end();
   }

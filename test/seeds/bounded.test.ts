@@ -1,17 +1,20 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { nodeEnv } from "../../src/env/node.ts";
 import { readLock } from "../../src/env/lock-file.ts";
+import { nodeEnv } from "../../src/env/node.ts";
 import { connectControlSocket } from "../../src/mmop/socket-link.ts";
 import type { RunAddress } from "../../src/run/local-run.ts";
 import { type CliProject, cliProject, unsettled } from "../support/cli-project.ts";
 
 const LIMIT = { timeout: 60_000 };
 
-test("no stage ends early: not while the other instance before it is still at work, nor in a quiet stretch of its source", LIMIT, async () => {
-  const project = cliProject({
-    "late.ts": `
+test(
+  "no stage ends early: not while the other instance before it is still at work, nor in a quiet stretch of its source",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "late.ts": `
       import { setTimeout as sleep } from "node:timers/promises";
       import { many, pipeline } from "millrace";
       import { note } from "./note.ts";
@@ -27,19 +30,29 @@ test("no stage ends early: not while the other instance before it is still at wo
       feed.to(produce).to(count).to(p.sink("out", { run: (text: string) => note(text), teardown: () => note("teardown", "teardown") }));
       export default p;
     `,
-  });
-  const { code, json } = await project.run("late.ts");
-  expect(code).toBe(0);
-  const expected = [...Array.from({ length: 50 }, (_, n) => `long ${n}`), "short", "short", "short", "last"];
-  expect(project.notes<string>().sort()).toEqual(expected.sort());
-  expect(unsettled(json)).toEqual({});
-  expect(json.stages["out"]).toMatchObject({ accepted: 54, completed: 54 });
-  expect(project.notes("teardown")).toHaveLength(1);
-});
+    });
+    const { code, json } = await project.run("late.ts");
+    expect(code).toBe(0);
+    const expected = [
+      ...Array.from({ length: 50 }, (_, n) => `long ${n}`),
+      "short",
+      "short",
+      "short",
+      "last",
+    ];
+    expect(project.notes<string>().sort()).toEqual(expected.sort());
+    expect(unsettled(json)).toEqual({});
+    expect(json.stages["out"]).toMatchObject({ accepted: 54, completed: 54 });
+    expect(project.notes("teardown")).toHaveLength(1);
+  },
+);
 
-test("the process of a stage dies while another holds its last item: the stage waits for both", LIMIT, async () => {
-  const project = cliProject({
-    "held.ts": `
+test(
+  "the process of a stage dies while another holds its last item: the stage waits for both",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "held.ts": `
       import { setTimeout as sleep } from "node:timers/promises";
       import { pipeline } from "millrace";
       import { note } from "./note.ts";
@@ -54,17 +67,21 @@ test("the process of a stage dies while another holds its last item: the stage w
       feed.to(work).to(p.sink("out", (text: string) => note(text)));
       export default p;
     `,
-  });
-  const { code, json } = await project.run("held.ts");
-  expect(code).toBe(8);
-  expect(project.notes<string>().sort()).toEqual(["a", "b", "c"]);
-  expect(json.stages["work"]).toMatchObject({ accepted: 4, completed: 3, dead: 1 });
-  expect(unsettled(json)).toEqual({});
-});
+    });
+    const { code, json } = await project.run("held.ts");
+    expect(code).toBe(8);
+    expect(project.notes<string>().sort()).toEqual(["a", "b", "c"]);
+    expect(json.stages["work"]).toMatchObject({ accepted: 4, completed: 3, dead: 1 });
+    expect(unsettled(json)).toEqual({});
+  },
+);
 
-test("how many instances run, and what is complete, can be asked of a live run until it is done", LIMIT, async () => {
-  const project = cliProject({
-    "asked.ts": `
+test(
+  "how many instances run, and what is complete, can be asked of a live run until it is done",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "asked.ts": `
       import { existsSync } from "node:fs";
       import { pipeline } from "millrace";
       const p = pipeline("asked");
@@ -79,28 +96,34 @@ test("how many instances run, and what is complete, can be asked of a live run u
       second.to(out);
       export default p;
     `,
-  });
-  const running = project.start("asked.ts", [], { timeoutMs: 50_000 });
-  await running.until((said) => said.includes("asked runs"));
-  const link = await control(project, "asked");
-  const counts = async () => {
-    const { pipelines } = await link.request("coord.pipeline-info", {});
-    return Object.fromEntries((pipelines[0]?.stages ?? []).map(({ stage, counts }) => [stage, [counts.running, counts.completed]]));
-  };
-  // The stage behind the first source alone ends by itself; the sink, which the second source feeds, goes on.
-  let seen = await counts();
-  while (seen["pass"]?.[1] !== 1) seen = await counts();
-  expect(seen).toEqual({ first: [0, 1], second: [1, 0], pass: [0, 1], out: [1, 0] });
+    });
+    const running = project.start("asked.ts", [], { timeoutMs: 50_000 });
+    await running.until((said) => said.includes("asked runs"));
+    const link = await control(project, "asked");
+    const counts = async () => {
+      const { pipelines } = await link.request("coord.pipeline-info", {});
+      return Object.fromEntries(
+        (pipelines[0]?.stages ?? []).map(({ stage, counts }) => [stage, [counts.running, counts.completed]]),
+      );
+    };
+    // The stage behind the first source alone ends by itself; the sink, which the second source feeds, goes on.
+    let seen = await counts();
+    while (seen["pass"]?.[1] !== 1) seen = await counts();
+    expect(seen).toEqual({ first: [0, 1], second: [1, 0], pass: [0, 1], out: [1, 0] });
 
-  project.write("go", "");
-  const { code, json } = await running.ended;
-  expect(code).toBe(0);
-  expect(json.status).toBe("completed");
-  expect(json.stages["out"]).toMatchObject({ accepted: 4, completed: 4 });
-});
+    project.write("go", "");
+    const { code, json } = await running.ended;
+    expect(code).toBe(0);
+    expect(json.status).toBe("completed");
+    expect(json.stages["out"]).toMatchObject({ accepted: 4, completed: 4 });
+  },
+);
 
 /** A connection to the control socket of the project's only run, once it says where that is. */
-async function control(project: CliProject, pipeline: string): Promise<Awaited<ReturnType<typeof connectControlSocket>>> {
+async function control(
+  project: CliProject,
+  pipeline: string,
+): Promise<Awaited<ReturnType<typeof connectControlSocket>>> {
   const [run = ""] = readdirSync(join(project.data, pipeline));
   for (;;) {
     const holder = await readLock(nodeEnv, join(project.data, pipeline, run, "lock"));

@@ -27,9 +27,12 @@ test("a stage's calls follow one another in one process, which is its own", LIMI
   expect(Math.max(...times) - Math.min(...times)).toBeLessThan(2_500);
 });
 
-test("a batch holds its items in their order, and what it gives back flows on in that order", LIMIT, async () => {
-  const project = cliProject({
-    "order.ts": `
+test(
+  "a batch holds its items in their order, and what it gives back flows on in that order",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "order.ts": `
       import { pipeline } from "millrace";
       import { note } from "./note.ts";
       const p = pipeline("order");
@@ -41,20 +44,21 @@ test("a batch holds its items in their order, and what it gives back flows on in
       feed.to(pack).to(p.sink("out", ({ n, id }) => note([n, id], "out"), { instances: 1 }));
       export default p;
     `,
-  });
-  expect((await project.run("order.ts")).code).toBe(0);
+    });
+    expect((await project.run("order.ts")).code).toBe(0);
 
-  const batches = project.notes<[number[], string[]]>();
-  for (const [items] of batches) {
-    expect(items.length).toBeLessThanOrEqual(7);
-    expect(items).toEqual([...items].sort((a, b) => a - b));
-  }
-  expect(batches.some(([items]) => items.length === 7)).toBe(true);
-  const given = batches.flatMap(([items, ids]) => items.map((n, place) => [n, ids[place]]));
-  expect(given.map(([n]) => n)).toEqual(Array.from({ length: 200 }, (_, n) => n));
-  expect(new Set(given.map(([, id]) => id)).size).toBe(200);
-  expect(project.notes("out")).toEqual(given);
-});
+    const batches = project.notes<[number[], string[]]>();
+    for (const [items] of batches) {
+      expect(items.length).toBeLessThanOrEqual(7);
+      expect(items).toEqual([...items].sort((a, b) => a - b));
+    }
+    expect(batches.some(([items]) => items.length === 7)).toBe(true);
+    const given = batches.flatMap(([items, ids]) => items.map((n, place) => [n, ids[place]]));
+    expect(given.map(([n]) => n)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+    expect(new Set(given.map(([, id]) => id)).size).toBe(200);
+    expect(project.notes("out")).toEqual(given);
+  },
+);
 
 test("a part batch goes when nothing comes any more, and nothing at all is no error", LIMIT, async () => {
   const project = cliProject({
@@ -104,9 +108,12 @@ test("a call that fails is no end: what waits for its next attempt keeps the run
   expect(json.stages["work"]).toMatchObject({ accepted: 5, completed: 5, dead: 0 });
 });
 
-test("what is empty is an item like any other: it reaches every function, alone and in a batch", LIMIT, async () => {
-  const project = cliProject({
-    "empty.ts": `
+test(
+  "what is empty is an item like any other: it reaches every function, alone and in a batch",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "empty.ts": `
       import { pipeline } from "millrace";
       import { note } from "./note.ts";
       const p = pipeline("empty");
@@ -118,15 +125,16 @@ test("what is empty is an item like any other: it reaches every function, alone 
       feed.to(pass).to(batch).to(p.sink("out", (item: unknown) => note(kindOf(item))));
       export default p;
     `,
-  });
-  const { code, json } = await project.run("empty.ts");
-  expect(code).toBe(0);
-  const kinds = ['""', "null", "0", "false", "Object", "Array", "Uint8Array", "Map", "Set"];
-  const seen = project.notes<string>().map((kind) => (kind === "Buffer" ? "Uint8Array" : kind));
-  expect(seen.sort()).toEqual(kinds.sort());
-  expect(json.stages["pass"]).toMatchObject({ accepted: 9, completed: 9, filtered: 0 });
-  expect(unsettled(json)).toEqual({});
-});
+    });
+    const { code, json } = await project.run("empty.ts");
+    expect(code).toBe(0);
+    const kinds = ['""', "null", "0", "false", "Object", "Array", "Uint8Array", "Map", "Set"];
+    const seen = project.notes<string>().map((kind) => (kind === "Buffer" ? "Uint8Array" : kind));
+    expect(seen.sort()).toEqual(kinds.sort());
+    expect(json.stages["pass"]).toMatchObject({ accepted: 9, completed: 9, filtered: 0 });
+    expect(unsettled(json)).toEqual({});
+  },
+);
 
 test("the same file does the same over each engine", LIMIT, async () => {
   const module = `
@@ -142,7 +150,14 @@ test("the same file does the same over each engine", LIMIT, async () => {
   const outcome = async (streams: string) => {
     const project = cliProject({ "same.ts": module });
     const { code, json } = await project.run("same.ts", ["--streams", streams]);
-    return { code, counts: countsOf(json), items: project.notes<number[]>().flat().sort((a, b) => a - b) };
+    return {
+      code,
+      counts: countsOf(json),
+      items: project
+        .notes<number[]>()
+        .flat()
+        .sort((a, b) => a - b),
+    };
   };
   const onDisk = await outcome("file:");
   expect(onDisk.code).toBe(8);
@@ -150,9 +165,12 @@ test("the same file does the same over each engine", LIMIT, async () => {
   expect(await outcome("memory:")).toEqual(onDisk);
 });
 
-test("setup comes before the first item, teardown after the last, and each once an instance", LIMIT, async () => {
-  const project = cliProject({
-    "life.ts": `
+test(
+  "setup comes before the first item, teardown after the last, and each once an instance",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "life.ts": `
       import { readFileSync } from "node:fs";
       import { pipeline } from "millrace";
       import { note } from "./note.ts";
@@ -174,18 +192,24 @@ test("setup comes before the first item, teardown after the last, and each once 
       feed.to(work).to(out);
       export default p;
     `,
-  });
-  expect((await project.run("life.ts")).code).toBe(0);
+    });
+    expect((await project.run("life.ts")).code).toBe(0);
 
-  const notes = project.notes<[string, string, number]>();
-  const lives = groups(notes);
-  expect([...lives.keys()].map((name) => name.split(" ")[0]).sort()).toEqual(["feed", "out", "work", "work"]);
-  for (const [name, phases] of lives) {
-    expect([name, phases[0], phases.at(-1)]).toEqual([name, "setup", "teardown"]);
-    expect(phases.slice(1, -1)).not.toContain("setup");
-    expect(phases.slice(1, -1)).not.toContain("teardown");
-  }
-});
+    const notes = project.notes<[string, string, number]>();
+    const lives = groups(notes);
+    expect([...lives.keys()].map((name) => name.split(" ")[0]).sort()).toEqual([
+      "feed",
+      "out",
+      "work",
+      "work",
+    ]);
+    for (const [name, phases] of lives) {
+      expect([name, phases[0], phases.at(-1)]).toEqual([name, "setup", "teardown"]);
+      expect(phases.slice(1, -1)).not.toContain("setup");
+      expect(phases.slice(1, -1)).not.toContain("teardown");
+    }
+  },
+);
 
 /** What each process noted, in order. */
 function groups(notes: readonly [stage: string, phase: string, pid: number][]): Map<string, string[]> {

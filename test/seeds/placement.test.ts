@@ -3,7 +3,7 @@ import { LocalBackplane } from "../../src/backplane/local.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
 import { definitionOf } from "../../src/definition/definition-of.ts";
 import { pipeline } from "../../src/definition/pipeline.ts";
-import { type Definition, type PipelineShape } from "../../src/definition/shape.ts";
+import type { Definition, PipelineShape } from "../../src/definition/shape.ts";
 import { shapeOf } from "../../src/definition/shape-of.ts";
 import { nodeEnv } from "../../src/env/node.ts";
 import type { BodyOf } from "../../src/mmop/messages.ts";
@@ -22,20 +22,36 @@ function shape(): PipelineShape {
 }
 
 /** A coordinator with an agent that starts nothing, but writes down what it is told. */
-async function deployed(refuse?: string): Promise<{ starts: Start[]; run: Awaited<ReturnType<Coordinator["deploy"]>> }> {
+async function deployed(
+  refuse?: string,
+): Promise<{ starts: Start[]; run: Awaited<ReturnType<Coordinator["deploy"]>> }> {
   const backplane = new LocalBackplane(nodeEnv, { onError: () => undefined });
   const starts: Start[] = [];
-  const agent = new MmopServer(backplane.connect("agent"), { self: { name: "a1", boot: "b1" }, onError: () => undefined })
+  const agent = new MmopServer(backplane.connect("agent"), {
+    self: { name: "a1", boot: "b1" },
+    onError: () => undefined,
+  })
     .on("agent.start-run", () => ({ boot: "s1" }))
     .on("agent.start-instance", (body) => {
       starts.push(body);
       return body.stage === refuse
-        ? ({ outcome: "failure", category: "recipe", reason: `no stage is called ${body.stage} here` } as const)
+        ? ({
+            outcome: "failure",
+            category: "recipe",
+            reason: `no stage is called ${body.stage} here`,
+          } as const)
         : ({ outcome: "success", id: body.id, pid: null } as const);
     })
     .on("agent.streams-stats", () => ({
       boot: "s1",
-      streams: ["work", "out"].map((name) => ({ name, waiting: 1, unsettled: 1, delayed: 0, suspects: 0, appended: 1 })),
+      streams: ["work", "out"].map((name) => ({
+        name,
+        waiting: 1,
+        unsettled: 1,
+        delayed: 0,
+        suspects: 0,
+        appended: 1,
+      })),
       counts: {},
     }))
     .on("agent.drain-instance", () => ({ known: false }) as never)
@@ -90,5 +106,8 @@ test("what consumes is started before what produces", async () => {
 test("an instance that cannot be started fails the run, and says why", async () => {
   const { run } = await deployed("out");
 
-  expect(run.error).toMatchObject({ code: "MR_INSTANCE_FAILING", message: expect.stringContaining("no stage is called out here") });
+  expect(run.error).toMatchObject({
+    code: "MR_INSTANCE_FAILING",
+    message: expect.stringContaining("no stage is called out here"),
+  });
 });

@@ -324,6 +324,40 @@ describe("segments", () => {
     expect(unaccounted(again.engine, "a")).toBe(0);
   });
 
+  test("that go together go one after the other: a power cut in their midst brings nothing back to life", async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const disk = new FakeDisk(seededChance(seed));
+      const { engine, deliveries } = await openOn(disk, true, 1_000);
+      for (let i = 0; i < 12; i++)
+        await engine.transact({ ...nothing, appends: [append("a", [`${i}`.padEnd(500, ".")])] });
+      await settle();
+      // The entry that settles them all fills its segment: the next one takes it away together with theirs.
+      const settlements = deliveries.map((delivery) => done(delivery, 0, 1));
+      expect(settlements).toHaveLength(12);
+      await engine.transact({ ...nothing, settlements, counts: [["b", "filler".repeat(200), 1]] });
+      disk.failure = (operation) => {
+        if (operation === "remove" && disk.cutAfter === Number.POSITIVE_INFINITY)
+          disk.cutAfter = 3 + (seed % 25);
+        return undefined;
+      };
+      for (let i = 0; i < 10 && !disk.isOff; i++) {
+        await engine
+          .transact({ ...nothing, records: [{ key: "filler", value: Buffer.alloc(300) }] })
+          .catch(() => undefined);
+        await settle();
+      }
+      expect(disk.isOff).toBe(true);
+      disk.failure = undefined;
+      disk.powerOn();
+
+      const again = await openOn(disk, true, 1_000);
+      await settle();
+      expect(pendingTexts(again.deliveries), `seed ${seed}`).toEqual([]);
+      expect(again.engine.counts().get("a")?.get("completed")).toBe(12);
+      expect(unaccounted(again.engine, "a")).toBe(0);
+    }
+  });
+
   test("are not made without need: a log that is opened and closed keeps its size", async () => {
     const disk = newDisk();
     await filled(disk);

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -49,7 +58,14 @@ export function cliProject(files: Readonly<Record<string, string>>): CliProject 
   for (const [name, text] of Object.entries({ "note.ts": NOTE, ...files })) write(name, text);
   const millrace = (args: readonly string[], settings: RunSettings = {}): Promise<CliResult> =>
     runCli(args, { cwd: folder, ...settings });
-  const command = (module: string, args: readonly string[]): string[] => ["run", module, "--json", "--data", data, ...args];
+  const command = (module: string, args: readonly string[]): string[] => [
+    "run",
+    module,
+    "--json",
+    "--data",
+    data,
+    ...args,
+  ];
   return {
     folder,
     data,
@@ -57,7 +73,8 @@ export function cliProject(files: Readonly<Record<string, string>>): CliProject 
     write,
     millrace,
     run: (module, args = [], settings = {}) => runCli(command(module, args), { cwd: folder, ...settings }),
-    start: (module, args = [], settings = {}) => startCli(command(module, args), { cwd: folder, ...settings }),
+    start: (module, args = [], settings = {}) =>
+      startCli(command(module, args), { cwd: folder, ...settings }),
     notes<T>(name = "notes") {
       const file = path(`${name}.jsonl`);
       if (!existsSync(file)) return [];

@@ -8,7 +8,12 @@ export interface StoredDeadLetter {
   readonly headers: Readonly<Record<string, string>>;
   readonly attempts: readonly {
     readonly at: string | number;
-    readonly error: { readonly name: string; readonly message: string; readonly stack: string; readonly code?: string };
+    readonly error: {
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string;
+      readonly code?: string;
+    };
   }[];
   readonly reason: "error" | "timeout" | "killed" | "not-decodable";
   readonly bundle: string;

@@ -60,7 +60,8 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const said = (): string => `millrace ${args.join(" ")}\n--- stdout\n${tail(stdout)}\n--- stderr\n${tail(stderr)}`;
+  const said = (): string =>
+    `millrace ${args.join(" ")}\n--- stdout\n${tail(stdout)}\n--- stderr\n${tail(stderr)}`;
 
   const ended = new Promise<CliResult>((resolve, reject) => {
     const limitMs = options.timeoutMs ?? 20_000;
@@ -76,7 +77,8 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
       const durationMs = performance.now() - startedAt;
       void leftovers(mark).then((left) => {
         if (isLate) reject(new Error(`not over after ${limitMs} ms: ${said()}`));
-        else if (left.length > 0) reject(new Error(`it left processes behind: ${left.join("; ")}\n${said()}`));
+        else if (left.length > 0)
+          reject(new Error(`it left processes behind: ${left.join("; ")}\n${said()}`));
         else {
           resolve({
             code,

@@ -73,9 +73,9 @@ export class StormRun {
   }
 
   /** Runs the same command again. */
-  again(): void {
+  again(detached = false): void {
     this.#stderr += this.#command.stderr;
-    this.#command = this.#launch();
+    this.#command = this.#launch(detached);
   }
 
   /** Items that have reached the sink, repeats included. */

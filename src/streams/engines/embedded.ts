@@ -146,7 +146,10 @@ export class EmbeddedEngine implements StreamEngine {
       try {
         locations = await this.#log.append(group);
       } catch (error) {
-        for (const entry of group) entry.reject(error);
+        // What came meanwhile may build on it - a source's next token, say - and must not become durable without it.
+        const later = this.#waiting;
+        this.#waiting = [];
+        for (const entry of [...group, ...later]) entry.reject(error);
         continue;
       }
       for (const [i, entry] of group.entries()) {

@@ -92,7 +92,8 @@ export class SourceLoop {
     this.#sinceToken = 0;
     this.#transactions.continueAfter(this.#state.n);
     // What was stored after the token will most likely be yielded again: the run's summary says how much.
-    if (this.#state.sinceToken > 0 && !this.#state.isDone) this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
+    if (this.#state.sinceToken > 0 && !this.#state.isDone)
+      this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
   }
 
   /** Whether this life took the token further: a source without tokens starts over, however much it yields. */
@@ -184,7 +185,10 @@ export class SourceLoop {
     try {
       await iteration.end();
     } catch (error) {
-      this.#options.scope.log.warn({ error: ensureError(error).message }, "the source threw while it was being ended");
+      this.#options.scope.log.warn(
+        { error: ensureError(error).message },
+        "the source threw while it was being ended",
+      );
     }
   }
 

@@ -11,6 +11,7 @@ import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
 import { DataDirectoryError, UsageError } from "../errors.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
+import { addressIn, type RunAddress } from "./run-address.ts";
 import { runResultOf } from "./run-result.ts";
 import { chooseRun, type Resume, type RunManifest, RunStore } from "./run-store.ts";
 import { openRuntimeDirectory } from "./runtime-directory.ts";
@@ -30,13 +31,6 @@ export interface LocalRunOptions {
     onModuleOutput(stream: "stdout" | "stderr", line: string): void;
     onStarted(run: LocalRun): void;
   };
-}
-
-/** A note in a run's lock: where those who want something of the run find it. */
-export interface RunAddress {
-  readonly control: string;
-  readonly streams: string;
-  readonly secret: string;
 }
 
 /** A run on this machine: coordinator and agent in this process, streams and instances in processes of their own. */
@@ -177,11 +171,16 @@ export class LocalRun {
   }
 }
 
+/** How long a run waits for those who only read to be done. */
+const READER_MS = 5_000;
+
 async function lockRun(env: Env, store: RunStore, pipeline: string, run: string): Promise<Lock> {
   const path = store.lockOf(pipeline, run);
   const former = await readLock(env, path);
   try {
-    const lock = await acquireLock(env, path);
+    // Whoever lists dead letters has it for a moment only.
+    const isReader = former !== undefined && addressIn(former.note)?.control === "";
+    const lock = await acquireLock(env, path, { waitMs: isReader ? READER_MS : 0 });
     // The holder was killed: its sockets are nobody's any more.
     if (former !== undefined && former.note !== "") await removeRuntime(env, former.note);
     return lock;
@@ -196,12 +195,9 @@ async function lockRun(env: Env, store: RunStore, pipeline: string, run: string)
 }
 
 async function removeRuntime(env: Env, note: string): Promise<void> {
-  try {
-    const { control } = JSON.parse(note) as RunAddress;
-    if (/[\\/]millrace-[0-9a-f]{12}[\\/]control$/.test(control)) await env.disk.remove(dirname(control));
-  } catch {
-    // A note that says nothing: the system's sweep of its temporary folder takes the rest.
-  }
+  const socket = addressIn(note)?.streams ?? "";
+  // n.b. no other folder, whatever a note says. What it does not find, the system's sweep takes.
+  if (/[\\/]millrace-[0-9a-f]{12}[\\/]streams$/.test(socket)) await env.disk.remove(dirname(socket)).catch(() => undefined);
 }
 
 function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Description): void {

@@ -7,7 +7,7 @@ import { StreamConnection } from "../streams/connection.ts";
 import { type ControlRequests, STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
 import { dataError } from "./data-directory.ts";
 import type { FoundRun } from "./find-run.ts";
-import type { RunAddress } from "./local-run.ts";
+import { addressIn, READER_NOTE, type RunAddress } from "./run-address.ts";
 import { openRuntimeDirectory } from "./runtime-directory.ts";
 
 type Question = "scan" | "get" | "count";
@@ -84,7 +84,7 @@ async function reach(env: Env, found: FoundRun): Promise<Access> {
     try {
       if (!isHeld) return await openOwn(env, found);
       const address = addressIn(holder.note);
-      if (address !== undefined) return await connect(env, address);
+      if (address !== undefined && address.streams !== "") return await connect(env, address);
     } catch (error) {
       if (!isMomentary(error)) throw dataError(error, store.directory);
     }
@@ -104,17 +104,6 @@ function isMomentary(error: unknown): boolean {
     return error.code === "MR_DATA_LOCKED" || error.code === "MR_STREAM_CLOSED";
   const { code } = error as NodeJS.ErrnoException;
   return code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET" || code === "EPIPE";
-}
-
-function addressIn(note: string): RunAddress | undefined {
-  try {
-    const address = JSON.parse(note) as Partial<RunAddress>;
-    return typeof address.streams === "string" && address.streams !== ""
-      ? (address as RunAddress)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 async function connect(env: Env, address: RunAddress): Promise<Access> {
@@ -153,7 +142,7 @@ async function openOwn(env: Env, { store, manifest }: FoundRun): Promise<Access>
   }
   const log = join(directory, "log");
   if ((await env.disk.info(log)) === undefined) return emptyAccess;
-  const lock = await acquireLock(env, store.lockOf(manifest.pipeline, manifest.run));
+  const lock = await acquireLock(env, store.lockOf(manifest.pipeline, manifest.run), { note: READER_NOTE });
   let runtime: string | undefined;
   const leave = async (): Promise<void> => {
     if (runtime !== undefined) await env.disk.remove(runtime);

@@ -29,7 +29,7 @@ const PIPELINE = (callMs: number) => `
 `;
 
 test("stopped midway, what was accepted is settled or kept; what is kept is what the next life works off, to the item", {
-  timeout: 40_000,
+  timeout: 150_000,
 }, async () => {
   const project = cliProject({ "books.ts": PIPELINE(5) });
   const calls = () => project.notes<[string, number, number]>("calls");

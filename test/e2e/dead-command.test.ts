@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type CliProject, cliProject } from "../support/cli-project.ts";
@@ -279,4 +279,27 @@ test("a directory that is not millrace's is left alone: exit code 4; a target th
   for (const target of ["../odd", "odd/check/more", ""]) {
     expect((await project.millrace(["dead", "list", target, "--data", project.data])).code).toBe(2);
   }
+});
+
+test("a run that is to be resumed waits for those who only read it", { timeout: 60_000 }, async () => {
+  const project = cliProject({
+    "stops.ts": ODD.replaceAll('"odd"', '"stops"')
+      .replace("yield { n }; }", "yield { n }; if (!existsSync('go')) throw new Error('not yet'); }")
+      .replace("import", 'import { existsSync } from "node:fs"; import'),
+  });
+  const failed = await project.run("stops.ts");
+  expect(failed.code).toBe(1);
+  const lock = join(project.data, "stops", failed.json.run, "lock");
+  const note = JSON.stringify({ control: "", streams: "", secret: "" });
+  writeFileSync(lock, JSON.stringify({ pid: process.pid, startTime: "", note }));
+
+  project.write("go", "");
+  const running = project.start("stops.ts", [], { timeoutMs: 50_000 });
+  const release = setTimeout(() => rmSync(lock), 1_500);
+  const { code, json, stderr } = await running.ended;
+  clearTimeout(release);
+
+  expect(stderr).toContain("stops resumes");
+  expect(code).toBe(8);
+  expect(json.run).toBe(failed.json.run);
 });

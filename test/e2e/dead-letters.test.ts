@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { cliProject, unsettled } from "../support/cli-project.ts";
 import type { StoredDeadLetter } from "../support/dead-letter.ts";
 
-const LIMIT = { timeout: 40_000 };
+const LIMIT = { timeout: 150_000 };
 const RETRY = `retry: { attempts: 3, backoff: { initialMs: 20, factor: 2, jitter: "none" } }`;
 
 test(

@@ -12,7 +12,8 @@ const OF_EACH_KIND = 6;
 const MOST_AGAIN = 10;
 
 /** `MILLRACE_TEST_SEED=7 npm run test:long -- kill` runs other rounds, or those of a failure again. */
-const seed = Number(process.env["MILLRACE_TEST_SEED"] ?? 1);
+const { MILLRACE_TEST_SEED = "1" } = process.env;
+const seed = Number(MILLRACE_TEST_SEED);
 
 test(`kill -9 of any process, ${ROUNDS} rounds of 200,000 items: nothing is lost, repeats have a cause`, {
   timeout: 900_000,
@@ -24,7 +25,10 @@ test(`kill -9 of any process, ${ROUNDS} rounds of 200,000 items: nothing is lost
     for (;;) {
       const report = await new KillRound(plan, mkdtempSync(join(tmpdir(), "ms-"))).run();
       const { problems } = report.verdict;
-      expect(problems, `round ${round}, seed ${plan.seed}, ${plan.kinds.join(", ")}\n${report.stderr}`).toEqual([]);
+      expect(
+        problems,
+        `round ${round}, seed ${plan.seed}, ${plan.kinds.join(", ")}\n${report.stderr}`,
+      ).toEqual([]);
       if (report.missed === undefined) {
         reports.push(report);
         break;
@@ -54,14 +58,23 @@ function tableOf(reports: readonly RoundReport[]): string {
   const rows = reports.map(({ plan, verdict, wallMs, kills }, round) => [
     String(round + 1),
     String(plan.seed),
-    kills.map(({ kind, stage }) => (kind === "stage" || kind === "suspect" ? `${kind} ${stage}` : kind)).join(", "),
+    kills
+      .map(({ kind, stage }) => (kind === "stage" || kind === "suspect" ? `${kind} ${stage}` : kind))
+      .join(", "),
     `${verdict.redelivered} + ${verdict.givenAgain}`,
     String(verdict.allowed),
     `${(wallMs / 1_000).toFixed(1)} s`,
   ]);
   const head = ["round", "seed", "kills", "repeats + given again", "allowed", "wall"];
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] as string).length)));
-  const lines = [head, ...rows].map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join("  ").trimEnd());
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((row) => (row[column] as string).length)),
+  );
+  const lines = [head, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join("  ")
+      .trimEnd(),
+  );
   const kills = [...countKills(reports)].map(([kind, count]) => `${kind} ${count}`).join(", ");
   return `\nkill -9, ${reports.length} rounds, lost 0\n${lines.join("\n")}\nkills that landed with items in flight: ${kills}\n\n`;
 }

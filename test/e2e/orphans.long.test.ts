@@ -27,34 +27,38 @@ const left = (): { pid: number; command: string }[] => processesWith(`STORM_FOLD
 test.each([
   ["busy-loop.ts", "instance/main.js loop", "is in a busy loop in its function"],
   ["busy-import.ts", "describe-child.js", "imports a module that blocks"],
-])("%s, kill -9 of the command while its %s %s: nothing is left of the run after two seconds", {
-  timeout: 60_000,
-}, async (name, program) => {
-  const module = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
-  const command = new MillraceCommand(["run", module, "--data", join(folder, "data")], {
-    cwd: folder,
-    env: { STORM_FOLDER: folder, TMPDIR: folder },
-  });
-  const note = join(folder, "busy");
-  while (!existsSync(note) || readFileSync(note, "utf8") === "") {
-    expect(command.hasEnded, command.stderr).toBe(false);
-    await sleep(5);
-  }
-  // It has been busy for a while: whatever its event loop still had to do, it has not done.
-  await sleep(300);
-  const busy = Number(readFileSync(note, "utf8"));
-  expect(commandLine(busy)).toContain(program);
-  expect(left().length).toBeGreaterThan(1);
+])(
+  "%s, kill -9 of the command while its %s %s: nothing is left of the run after two seconds",
+  {
+    timeout: 60_000,
+  },
+  async (name, program) => {
+    const module = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+    const command = new MillraceCommand(["run", module, "--data", join(folder, "data")], {
+      cwd: folder,
+      env: { STORM_FOLDER: folder, TMPDIR: folder },
+    });
+    const note = join(folder, "busy");
+    while (!existsSync(note) || readFileSync(note, "utf8") === "") {
+      expect(command.hasEnded, command.stderr).toBe(false);
+      await sleep(5);
+    }
+    // It has been busy for a while: whatever its event loop still had to do, it has not done.
+    await sleep(300);
+    const busy = Number(readFileSync(note, "utf8"));
+    expect(commandLine(busy)).toContain(program);
+    expect(left().length).toBeGreaterThan(1);
 
-  const at = monotonicMs();
-  process.kill(command.pid, "SIGKILL");
-  while (left().length > 0 && monotonicMs() - at < 10_000) await sleep(5);
-  const tookMs = monotonicMs() - at;
-  expect(left()).toEqual([]);
-  expect(isAlive(busy)).toBe(false);
-  expect(tookMs).toBeLessThan(GONE_MS);
-  process.stdout.write(`${name}: all gone ${Math.round(tookMs)} ms after the command was killed\n`);
-});
+    const at = monotonicMs();
+    process.kill(command.pid, "SIGKILL");
+    while (left().length > 0 && monotonicMs() - at < 10_000) await sleep(5);
+    const tookMs = monotonicMs() - at;
+    expect(left()).toEqual([]);
+    expect(isAlive(busy)).toBe(false);
+    expect(tookMs).toBeLessThan(GONE_MS);
+    process.stdout.write(`${name}: all gone ${Math.round(tookMs)} ms after the command was killed\n`);
+  },
+);
 
 test("kill -9 of the command at any moment of its start: nothing is left of it after two seconds", {
   timeout: 120_000,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cliProject, unsettled } from "../support/cli-project.ts";
 
-const LIMIT = { timeout: 40_000 };
+const LIMIT = { timeout: 150_000 };
 
 const COUNTING = `
   import { setTimeout as sleep } from "node:timers/promises";

@@ -53,7 +53,7 @@ test("a wall clock that jumps by hours disturbs neither retries nor time-outs, b
   expect(code, stderr).toBe(0);
   // The clock did jump.
   expect(Math.abs(project.notes<number>("clock")[0]! - before)).toBeGreaterThan(60_000);
-  expect(durationMs).toBeLessThan(15_000);
+  expect(durationMs).toBeLessThan(30_000);
   expect(unsettled(json)).toEqual({});
   expect(json.stages["again"]).toMatchObject({ accepted: 300, completed: 300 });
   const out = project.notes<number[]>().flat();
@@ -66,7 +66,7 @@ test("a wall clock that jumps by hours disturbs neither retries nor time-outs, b
     for (const i of [1, 2]) {
       const waited = (at[i] as number) - (at[i - 1] as number);
       expect(waited).toBeGreaterThanOrEqual(399);
-      expect(waited).toBeLessThan(3_000);
+      expect(waited).toBeLessThan(10_000);
     }
   }
 });

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { readLock } from "../../src/env/lock-file.ts";
 import { nodeEnv } from "../../src/env/node.ts";
 import { connectControlSocket } from "../../src/mmop/socket-link.ts";
-import type { RunAddress } from "../../src/run/local-run.ts";
+import type { RunAddress } from "../../src/run/run-address.ts";
 import { type CliProject, cliProject, unsettled } from "../support/cli-project.ts";
 
 const LIMIT = { timeout: 60_000 };

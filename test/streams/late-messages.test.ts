@@ -1,41 +1,10 @@
 import { expect, test } from "vitest";
 import { nodeEnv } from "../../src/env/node.ts";
-import type { StreamEngine, Transaction } from "../../src/streams/contract.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
 import { MESSAGE, STREAM_PROTOCOL_VERSION } from "../../src/streams/protocol.ts";
 import { encodeMessage } from "../../src/wire/message.ts";
+import { slowEngine } from "../support/slow-engine.ts";
 import { SECRET, streamBench, until } from "../support/stream-bench.ts";
 import { frameOf } from "../support/test-frames.ts";
-
-/** An engine whose disk is as slow as the test wants it to be. */
-async function slowEngine(): Promise<{ engine: StreamEngine; hold(): () => void }> {
-  const { engine } = await EmbeddedEngine.open(nodeEnv, () => new MemoryLog(), "nothing");
-  let gate: Promise<void> = Promise.resolve();
-  return {
-    engine: {
-      capabilities: engine.capabilities,
-      records: engine.records,
-      open: (stream) => engine.open(stream),
-      transact: async (transaction: Transaction) => {
-        await gate;
-        await engine.transact(transaction);
-      },
-      consume: (stream, onDelivery) => engine.consume(stream, onDelivery),
-      stats: (stream) => engine.stats(stream),
-      counts: () => engine.counts(),
-      onQuarantine: (listener) => engine.onQuarantine(listener),
-      close: () => engine.close(),
-    },
-    hold: () => {
-      let release = (): void => undefined;
-      gate = new Promise((resolve) => {
-        release = resolve;
-      });
-      return release;
-    },
-  };
-}
 
 test("a source that is started again sees the token that its last life had on its way to the disk", async () => {
   const { engine, hold } = await slowEngine();

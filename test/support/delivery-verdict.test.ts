@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import type { RunResult } from "../../src/definition/run-result.ts";
 import { type Evidence, judge, type Kill } from "./delivery-verdict.ts";
-import { decodeSinkRecords, encodeSinkRecord, fold, hashOf, RECORD_BYTES, type SinkRecord } from "./sink-record.ts";
+import {
+  decodeSinkRecords,
+  encodeSinkRecord,
+  fold,
+  hashOf,
+  RECORD_BYTES,
+  type SinkRecord,
+} from "./sink-record.ts";
 
 const ITEMS = 1_000;
 const NODES = ["feed", "left", "right"];
@@ -23,8 +30,21 @@ const sinkKill: Kill = { kind: "sink", pid: FIRST_SINK, stage: "sink", at: 500.5
 const sourceKill: Kill = { kind: "source", pid: 7, stage: "feed", at: 300, over: 301 };
 
 function resultOf(accepted: number, repeats: Record<string, number>): RunResult {
-  const counts = { accepted, completed: accepted, filtered: 0, dead: 0, discarded: 0, quarantined: 0, emitted: accepted };
-  const stages = { feed: { ...counts, accepted: 0, completed: 0 }, left: counts, right: counts, sink: counts };
+  const counts = {
+    accepted,
+    completed: accepted,
+    filtered: 0,
+    dead: 0,
+    discarded: 0,
+    quarantined: 0,
+    emitted: accepted,
+  };
+  const stages = {
+    feed: { ...counts, accepted: 0, completed: 0 },
+    left: counts,
+    right: counts,
+    sink: counts,
+  };
   return { run: "r", status: "completed", stages, repeats, durationMs: 1 };
 }
 
@@ -66,9 +86,9 @@ test("repeats of what a killed sink had in hand are explained, as many as its wi
     allowed: 10,
   });
   const eleven = [...ten, again(490)];
-  expect(problemsWith(eleven, { kills: [sinkKill], result: resultOf(ITEMS, { "instance-died": 11 }) })).toContain(
-    "its window is 10",
-  );
+  expect(
+    problemsWith(eleven, { kills: [sinkKill], result: resultOf(ITEMS, { "instance-died": 11 }) }),
+  ).toContain("its window is 10");
 });
 
 test("a repeat that the run does not tell of is found", () => {
@@ -84,10 +104,14 @@ test("items that a restarted source gave again are explained, as many as its win
   const records = [...all(), givenAgain(299), givenAgain(300)];
   const result = resultOf(ITEMS + 2, { "source-restarted": 2 });
   expect(judge(evidenceOf({ records, kills: [sourceKill], result })).problems).toEqual([]);
-  expect(problemsWith(records, { kills: [sourceKill], result: resultOf(ITEMS + 2, {}) })).toContain("source-restarted is 0, 2 were seen");
+  expect(problemsWith(records, { kills: [sourceKill], result: resultOf(ITEMS + 2, {}) })).toContain(
+    "source-restarted is 0, 2 were seen",
+  );
   expect(problemsWith(records, { kills: [], result })).toContain("no source was restarted");
   const six = [...all(), ...Array.from({ length: 6 }, (_, i) => givenAgain(295 + i))];
-  expect(problemsWith(six, { kills: [sourceKill], result: resultOf(ITEMS + 6, { "source-restarted": 6 }) })).toContain("its restarts allow 5");
+  expect(
+    problemsWith(six, { kills: [sourceKill], result: resultOf(ITEMS + 6, { "source-restarted": 6 }) }),
+  ).toContain("its restarts allow 5");
 });
 
 const lies: readonly (readonly [string, (records: SinkRecord[]) => SinkRecord[], string])[] = [
@@ -96,9 +120,21 @@ const lies: readonly (readonly [string, (records: SinkRecord[]) => SinkRecord[],
   ["the last records are dropped", (r) => r.slice(0, -3), "postfix 3"],
   ["all are dropped", () => [], "lost 1000 items"],
   ["one is there twice without a kill", (r) => [...r, { ...recordOf(400), at: 450 }], "no kill explains it"],
-  ["one was never given", (r) => [...r, { ...recordOf(400), id: ITEMS, path: NODES.reduce(fold, ITEMS) }], "never given"],
-  ["one skipped a stage", (r) => r.map((x) => (x.id === 400 ? { ...x, path: ["feed", "right"].reduce(fold, 400) } : x)), "item 400: its path"],
-  ["one has two ids of its source", (r) => [...r, { ...recordOf(400), at: 450, hops: [1n, 2n, 3n] }], "two ids"],
+  [
+    "one was never given",
+    (r) => [...r, { ...recordOf(400), id: ITEMS, path: NODES.reduce(fold, ITEMS) }],
+    "never given",
+  ],
+  [
+    "one skipped a stage",
+    (r) => r.map((x) => (x.id === 400 ? { ...x, path: ["feed", "right"].reduce(fold, 400) } : x)),
+    "item 400: its path",
+  ],
+  [
+    "one has two ids of its source",
+    (r) => [...r, { ...recordOf(400), at: 450, hops: [1n, 2n, 3n] }],
+    "two ids",
+  ],
   [
     "one was stored twice before the sink",
     (r) => [...r, { ...recordOf(400), at: 450, hops: [...recordOf(400).hops.slice(0, 2), 3n] }],
@@ -130,7 +166,9 @@ test("the verdict is red when the run never ended, failed, or its accounts do no
 });
 
 test("the verdict is red when a kill came after the last item", () => {
-  expect(problemsWith(all(), { kills: [{ ...sinkKill, at: 2_000, over: 2_001 }] })).toContain("nothing was in flight");
+  expect(problemsWith(all(), { kills: [{ ...sinkKill, at: 2_000, over: 2_001 }] })).toContain(
+    "nothing was in flight",
+  );
 });
 
 test("records survive their file; half a record at its end is none", () => {

@@ -1,6 +1,9 @@
 import type { RunResult } from "../../src/definition/run-result.ts";
 import { fold, type SinkRecord } from "./sink-record.ts";
 
+/** Time in which the death of an instance, or of the streams process, has been told and written down. */
+const TOLD_MS = 1_000;
+
 export const KILL_KINDS = ["source", "stage", "sink", "suspect", "streams", "run"] as const;
 export type KillKind = (typeof KILL_KINDS)[number];
 
@@ -74,29 +77,36 @@ export function judge(evidence: Evidence): Verdict {
       }
     }
     const first = seen[0] as SinkRecord;
-    if (seen.some((record) => record.hops[0] !== first.hops[0])) problems.push(`item ${id}: its source gave it two ids`);
+    if (seen.some((record) => record.hops[0] !== first.hops[0]))
+      problems.push(`item ${id}: its source gave it two ids`);
     const placed = new Map<bigint, Set<bigint>>();
     for (const { hops } of seen) {
       const then = placed.get(hops[1] as bigint) ?? new Set();
       placed.set(hops[1] as bigint, then.add(hops[2] as bigint));
     }
     for (const then of placed.values()) {
-      if (then.size > 1) problems.push(`item ${id}: it was stored ${then.size} times between the last stage and the sink`);
+      if (then.size > 1)
+        problems.push(`item ${id}: it was stored ${then.size} times between the last stage and the sink`);
     }
     if (placed.size > 1) {
       givenAgain += placed.size - 1;
       const isAfterRestart = evidence.kills.some(
         ({ kind, at }) => (kind === "source" || kind === "run") && at <= (seen.at(-1) as SinkRecord).at,
       );
-      if (!isAfterRestart) problems.push(`item ${id}: it was stored ${placed.size} times behind the first stage, and no source was restarted`);
+      if (!isAfterRestart)
+        problems.push(
+          `item ${id}: it was stored ${placed.size} times behind the first stage, and no source was restarted`,
+        );
     }
   }
   problems.push(...repeats.problems(evidence));
   const sourceAllowed = evidence.sourceWindow * countKinds(evidence.kills, ["source", "run"]);
-  if (givenAgain > sourceAllowed) problems.push(`${givenAgain} items were given again by the source; its restarts allow ${sourceAllowed}`);
+  if (givenAgain > sourceAllowed)
+    problems.push(`${givenAgain} items were given again by the source; its restarts allow ${sourceAllowed}`);
   problems.push(...accountsOf(evidence, givenAgain, repeats.count));
   for (const { kind, over, pid } of evidence.kills) {
-    if (!records.some(({ at }) => at > over)) problems.push(`kill of ${kind} ${pid}: nothing reached the sink after it, so nothing was in flight`);
+    if (!records.some(({ at }) => at > over))
+      problems.push(`kill of ${kind} ${pid}: nothing reached the sink after it, so nothing was in flight`);
   }
   return {
     problems,
@@ -116,7 +126,9 @@ function lostOf(byId: ReadonlyMap<number, unknown>, items: number): string[] {
   let postfix = 0;
   while (postfix < lost.length - prefix && lost[lost.length - 1 - postfix] === items - 1 - postfix) postfix++;
   const middle = lost.length - prefix - postfix;
-  return [`lost ${lost.length} items: prefix ${prefix}, middle ${middle}, postfix ${postfix}; the first: ${lost.slice(0, 5).join(", ")}`];
+  return [
+    `lost ${lost.length} items: prefix ${prefix}, middle ${middle}, postfix ${postfix}; the first: ${lost.slice(0, 5).join(", ")}`,
+  ];
 }
 
 function strangersOf({ records, items, nodes }: Evidence): string[] {
@@ -125,7 +137,8 @@ function strangersOf({ records, items, nodes }: Evidence): string[] {
     if (problems.length > 5) break;
     if (id >= items) problems.push(`unexpected: item ${id} was never given`);
     const expected = nodes.reduce(fold, id);
-    if (path !== expected) problems.push(`item ${id}: its path is ${path}, not ${expected}: it passed other stages`);
+    if (path !== expected)
+      problems.push(`item ${id}: its path is ${path}, not ${expected}: it passed other stages`);
   }
   return problems;
 }
@@ -151,19 +164,25 @@ class Repeats {
     });
     const [cause] = causes;
     if (cause === undefined) {
-      this.#unexplained.push(`item ${id}: process ${before.pid} had it, process ${after.pid} got it again ${(after.at - before.at).toFixed(1)} ms later, and no kill explains it`);
+      this.#unexplained.push(
+        `item ${id}: process ${before.pid} had it, process ${after.pid} got it again ${(after.at - before.at).toFixed(1)} ms later, and no kill explains it`,
+      );
     } else if (causes.length === 1) this.#ofOne.set(cause, (this.#ofOne.get(cause) ?? 0) + 1);
   }
 
   problems(evidence: Evidence): string[] {
     const problems = this.#unexplained.slice(0, 5);
-    if (this.#unexplained.length > 5) problems.push(`… and ${this.#unexplained.length - 5} more repeats that no kill explains`);
+    if (this.#unexplained.length > 5)
+      problems.push(`… and ${this.#unexplained.length - 5} more repeats that no kill explains`);
     let allowed = 0;
     for (const kill of this.#kills) allowed += windowOf(kill, evidence);
     if (this.count > allowed) problems.push(`${this.count} repeats at the sink; the kills allow ${allowed}`);
     for (const [kill, repeats] of this.#ofOne) {
       const window = windowOf(kill, evidence);
-      if (repeats > window) problems.push(`kill of ${kill.kind} ${kill.pid}: ${repeats} repeats at the sink; its window is ${window}`);
+      if (repeats > window)
+        problems.push(
+          `kill of ${kill.kind} ${kill.pid}: ${repeats} repeats at the sink; its window is ${window}`,
+        );
     }
     return problems;
   }
@@ -185,7 +204,8 @@ function accountsOf(evidence: Evidence, givenAgain: number, redelivered: number)
   const { result, exitCode, items, nodes, sink, kills, records } = evidence;
   if (result === undefined) return ["unknown: no life of the run came to its end"];
   const problems: string[] = [];
-  if (result.status !== "completed" || exitCode !== 0) problems.push(`the run ended as ${result.status}, exit code ${exitCode}`);
+  if (result.status !== "completed" || exitCode !== 0)
+    problems.push(`the run ended as ${result.status}, exit code ${exitCode}`);
   const accepted = items + givenAgain;
   for (const stage of [...nodes.slice(1), sink]) {
     const counts = result.stages[stage];
@@ -195,21 +215,35 @@ function accountsOf(evidence: Evidence, givenAgain: number, redelivered: number)
     }
     const { completed, filtered, dead, discarded, quarantined } = counts;
     const settled = completed + filtered + dead + discarded + quarantined;
-    if (counts.accepted !== settled) problems.push(`stage ${stage}: accepted ${counts.accepted}, settled ${settled}`);
-    if (completed !== settled) problems.push(`stage ${stage}: ${dead} dead, ${filtered} filtered, ${discarded} discarded, ${quarantined} quarantined`);
+    if (counts.accepted !== settled)
+      problems.push(`stage ${stage}: accepted ${counts.accepted}, settled ${settled}`);
+    if (completed !== settled)
+      problems.push(
+        `stage ${stage}: ${dead} dead, ${filtered} filtered, ${discarded} discarded, ${quarantined} quarantined`,
+      );
     if (counts.accepted !== accepted) {
-      problems.push(`stage ${stage}: accepted ${counts.accepted}, not ${accepted}: ${items} items and ${givenAgain} given again`);
+      problems.push(
+        `stage ${stage}: accepted ${counts.accepted}, not ${accepted}: ${items} items and ${givenAgain} given again`,
+      );
     }
   }
   const told = result.repeats["source-restarted"] ?? 0;
   if (told !== givenAgain) problems.push(`repeats: source-restarted is ${told}, ${givenAgain} were seen`);
   const stored = new Set(records.map(({ hops }) => hops.at(-1))).size;
   if (stored !== accepted) problems.push(`the sink saw ${stored} stored items, not ${accepted}`);
-  // Who had what in hand when a whole run was killed, nobody was left to tell.
+  // Who had what in hand when both were killed who knew of it - the whole run, or an instance together with the
+  // streams process - nobody is left to tell.
   let counted = 0;
-  for (const cause of ["instance-died", "streams-restarted", "drain-cut-short"]) counted += result.repeats[cause] ?? 0;
-  if (countKinds(kills, ["run"]) === 0 && redelivered > counted) {
+  for (const cause of ["instance-died", "streams-restarted", "drain-cut-short"])
+    counted += result.repeats[cause] ?? 0;
+  if (!kills.some((kill) => leavesNobodyToTell(kill, kills)) && redelivered > counted) {
     problems.push(`repeats: ${counted} are told, ${redelivered} were seen at the sink`);
   }
   return problems;
+}
+
+function leavesNobodyToTell(kill: Kill, kills: readonly Kill[]): boolean {
+  if (kill.kind === "run") return true;
+  if (kill.kind !== "streams") return false;
+  return kills.some((other) => other !== kill && other.at <= kill.over && other.over + TOLD_MS >= kill.at);
 }

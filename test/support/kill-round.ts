@@ -26,7 +26,7 @@ export interface RoundReport {
 const ORPHANS_MS = 2_000;
 /** An instance notices a lost connection at its next turn; on a busy machine it may get that turn late. */
 const STREAMS_SEEN_MS = 1_000;
-const ROUND_LIMIT_MS = 60_000;
+const ROUND_LIMIT_MS = 120_000;
 
 /** One run of the kill-storm pipeline, killed as planned, resumed as often as it takes, judged. */
 export class KillRound {
@@ -69,7 +69,12 @@ export class KillRound {
     const shares = kinds.map(() => this.#random.between(0.02, 0.9)).sort((a, b) => a - b);
     // What lies before the sink is done before it is: up to its kill, all kills are moved to where it is at work.
     const last = Math.max(kinds.lastIndexOf("source"), kinds.lastIndexOf("stage"));
-    return shares.map((share, i) => (i <= last ? share * 0.75 : share));
+    const moments = shares.map((share, i) => (i <= last ? share * 0.75 : share));
+    // Some come at the heels of the one before, while that is still being dealt with.
+    for (let i = 1; i < moments.length; i++) {
+      if (this.#random.float() < 0.3) moments[i] = moments[i - 1] as number;
+    }
+    return moments;
   }
 
   async #kill(kind: KillKind, share: number): Promise<string | undefined> {
@@ -127,7 +132,9 @@ export class KillRound {
     const over = monotonicMs();
     if (left.length > 0) {
       const lines = left.map((orphan) => orphan.command).join("; ");
-      throw new Error(`seed ${this.#plan.seed}: ${ORPHANS_MS} ms after the run was killed there are still ${lines}`);
+      throw new Error(
+        `seed ${this.#plan.seed}: ${ORPHANS_MS} ms after the run was killed there are still ${lines}`,
+      );
     }
     this.#kills.push({ kind: "run", pid: command.pid, stage: "", at, over });
     await command.ended;

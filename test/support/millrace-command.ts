@@ -15,7 +15,11 @@ export class MillraceCommand {
 
   constructor(
     args: readonly string[],
-    options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>>; readonly detached?: boolean },
+    options: {
+      readonly cwd: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly detached?: boolean;
+    },
   ) {
     const { cwd, env, detached = false } = options;
     this.child = spawn(process.execPath, [program, ...args], {

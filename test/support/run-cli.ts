@@ -10,7 +10,7 @@ const PROGRAM = fileURLToPath(new URL("../../bin/millrace.js", import.meta.url))
 
 export interface CliOptions {
   readonly cwd: string;
-  /** The command and all it started are killed, and the test fails, when it has not ended by then. Default 20 s. */
+  /** The command and all it started are killed, and the test fails, when it has not ended by then. Default 60 s. */
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -31,6 +31,8 @@ export interface RunningCli {
   /** Rejects when it takes too long, or when a process that it started outlives it. */
   readonly ended: Promise<CliResult>;
   signal(name: NodeJS.Signals): void;
+  /** To it and all it started, as a terminal does on Ctrl-C. */
+  signalAll(name: NodeJS.Signals): void;
   /** Resolves when what it has printed on stderr, and whatever else is looked at, satisfies; rejects when it ends before. */
   until(isThere: (stderr: string) => boolean): Promise<void>;
 }
@@ -50,6 +52,8 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     cwd: options.cwd,
     env: { ...process.env, NODE_OPTIONS: "", ...options.env, [name]: value },
     stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own.
+    detached: true,
   });
   let stdout = "";
   let stderr = "";
@@ -64,7 +68,7 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     `millrace ${args.join(" ")}\n--- stdout\n${tail(stdout)}\n--- stderr\n${tail(stderr)}`;
 
   const ended = new Promise<CliResult>((resolve, reject) => {
-    const limitMs = options.timeoutMs ?? 20_000;
+    const limitMs = options.timeoutMs ?? 60_000;
     let isLate = false;
     const limit = setTimeout(() => {
       isLate = true;
@@ -104,6 +108,7 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     pid: child.pid as number,
     ended,
     signal: (signal) => void child.kill(signal),
+    signalAll: (signal) => void process.kill(-(child.pid as number), signal),
     async until(isThere) {
       while (!isThere(stderr)) {
         if (isOver) throw new Error(`it ended before that: ${said()}`);

@@ -25,14 +25,16 @@ export function encodeSinkRecord(into: Buffer, record: SinkRecord): void {
   into.writeUInt32LE(record.pid, 8);
   into.writeUInt32LE(0x5ec0_4d11, 12);
   into.writeDoubleLE(record.at, 16);
-  for (let hop = 0; hop < HOPS; hop++) into.writeBigUInt64LE(record.hops[hop] as bigint, HEAD_BYTES + 8 * hop);
+  for (let hop = 0; hop < HOPS; hop++)
+    into.writeBigUInt64LE(record.hops[hop] as bigint, HEAD_BYTES + 8 * hop);
 }
 
 /** All whole records of a file; a process that is killed may leave a part of one at the end. */
 export function decodeSinkRecords(bytes: Buffer): SinkRecord[] {
   const records: SinkRecord[] = [];
   for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
-    if (bytes.readUInt32LE(at + 12) !== 0x5ec0_4d11) throw new Error(`sink file: no record begins at byte ${at}`);
+    if (bytes.readUInt32LE(at + 12) !== 0x5ec0_4d11)
+      throw new Error(`sink file: no record begins at byte ${at}`);
     const hops: bigint[] = [];
     for (let hop = 0; hop < HOPS; hop++) hops.push(bytes.readBigUInt64LE(at + HEAD_BYTES + 8 * hop));
     records.push({

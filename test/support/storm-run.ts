@@ -17,7 +17,7 @@ export interface StormSettings {
   /** Time that the source takes for an item, and the sink at least; milliseconds. */
   readonly sourcePaceMs: number;
   readonly sinkCostMs: number;
-  readonly instances: Readonly<Record<string, number>>;
+  readonly instances: { readonly left: number; readonly sink: number };
 }
 
 const DEFAULTS: StormSettings = {
@@ -47,7 +47,10 @@ export class StormRun {
 
   #launch(detached = false): MillraceCommand {
     const { items, checkpoint, sourcePaceMs, sinkCostMs, instances } = this.settings;
-    const counts = Object.entries(instances).flatMap(([stage, count]) => ["--instances", `${stage}=${count}`]);
+    const counts = Object.entries(instances).flatMap(([stage, count]) => [
+      "--instances",
+      `${stage}=${count}`,
+    ]);
     const args = ["run", module, "--json", "--data", join(this.#folder, "data"), ...counts];
     return new MillraceCommand(args, {
       cwd: this.#folder,
@@ -122,7 +125,7 @@ export class StormRun {
       sink: "sink",
       records,
       sinkWindow: largestCredit(this.settings.sinkCostMs),
-      sinkInstances: this.settings.instances["sink"] ?? 1,
+      sinkInstances: this.settings.instances.sink,
       sourceWindow: this.settings.checkpoint,
     };
   }

@@ -25,6 +25,8 @@ import { stackPlace } from "./stack-place.ts";
 type Told = DescribeMessage extends infer M ? (M extends unknown ? Omit<M, "millrace"> : never) : never;
 
 const env = nodeEnv;
+// What is to become of it is its parent's to say.
+env.processes.ignoreStopSignals();
 const parent = env.processes.parent();
 /** Taken before the user's code can replace them. */
 const outputs = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));

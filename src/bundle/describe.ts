@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { entryPath } from "../env/entry.ts";
 import type { Env } from "../env/env.ts";
-import type { MillraceError } from "../errors.ts";
 import {
   type DescribeOrder,
   type DescribePhase,
@@ -24,6 +23,8 @@ export interface DescribeRequest {
   readonly timeoutMs?: number;
   /** Lines that the module prints while it is imported; default: they are dropped. */
   readonly onOutput?: (stream: "stdout" | "stderr", line: string) => void;
+  /** Gives it up: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const DEFAULT_TIMEOUT_MS = 20_000;
@@ -53,7 +54,7 @@ export async function describeModule(env: Env, request: DescribeRequest): Promis
   return outcome.description;
 }
 
-type Outcome = { readonly description: Description } | { readonly error: MillraceError };
+type Outcome = { readonly description: Description } | { readonly error: unknown };
 
 async function askChild(env: Env, order: DescribeOrder, request: DescribeRequest): Promise<Outcome> {
   const limitMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -98,8 +99,12 @@ async function askChild(env: Env, order: DescribeOrder, request: DescribeRequest
   end = () => child.kill("SIGKILL");
   if (outcome !== undefined) end();
   const limit = env.timers.after(limitMs, () => finish({ error: childTimeout(lost(), limitMs) }));
+  const giveUp = (): void => finish({ error: request.signal?.reason });
+  if (request.signal?.aborted === true) giveUp();
+  request.signal?.addEventListener("abort", giveUp);
   child.send(order);
   await gone;
   limit.cancel();
+  request.signal?.removeEventListener("abort", giveUp);
   return outcome as Outcome;
 }

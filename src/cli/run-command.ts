@@ -39,6 +39,7 @@ export async function runCommand(env: Env, version: string, module: string, flag
     streams,
     instances,
     version,
+    signal: interrupts.beforeStart,
     resume: flags.new === true ? "new" : flags.resume === undefined ? "auto" : { run: flags.resume },
     display: {
       onModuleOutput: (stream, line) => output(stream, line, isJson),
@@ -69,6 +70,11 @@ export async function runCommand(env: Env, version: string, module: string, flag
     if (result.status === "stopped") return interrupts.exitCode ?? EXIT.interrupted;
     const dead = Object.values(result.stages).some((counts) => counts.dead > 0);
     return dead ? EXIT.partly : EXIT.done;
+  } catch (error) {
+    if (started === undefined && interrupts.exitCode !== undefined && error === interrupts.beforeStart.reason) {
+      return interrupts.exitCode;
+    }
+    throw error;
   } finally {
     progress.stop();
     interrupts.detach();
@@ -81,17 +87,27 @@ function output(stream: "stdout" | "stderr", line: string, isJson: boolean): voi
   else process.stderr.write(`${line}\n`);
 }
 
+/** Signals closer together than this are one. */
+const ONE_SIGNAL_MS = 50;
+
 /** Ctrl-C drains, a second one stops at once. */
 class Interrupts {
   exitCode: number | undefined;
   #run: LocalRun | undefined;
   #count = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  readonly #abort = new AbortController();
   readonly #onInt = (): void => this.#interrupt(EXIT.interrupted);
   readonly #onTerm = (): void => this.#interrupt(EXIT.terminated);
 
   constructor() {
     process.on("SIGINT", this.#onInt);
     process.on("SIGTERM", this.#onTerm);
+  }
+
+  /** Aborts on an interrupt that comes before there is a run. */
+  get beforeStart(): AbortSignal {
+    return this.#abort.signal;
   }
 
   attach(run: LocalRun): void {
@@ -105,10 +121,15 @@ class Interrupts {
   }
 
   #interrupt(exitCode: number): void {
+    const now = performance.now();
+    // timeout(1) and some service managers send a signal to the process and again to its group: that is one.
+    if (now - this.#lastAt < ONE_SIGNAL_MS) return;
+    this.#lastAt = now;
     this.exitCode = exitCode;
     this.#count++;
     if (this.#count === 1) tell("stopping: what is in hand is finished; once more to stop at once");
     void this.#run?.stop(this.#count > 1);
+    if (this.#run === undefined) this.#abort.abort();
     // Nothing has been started yet that would need to be drained.
     if (this.#run === undefined && this.#count > 1) process.exit(exitCode);
   }

@@ -1,6 +1,7 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { EncodingError, ensureError, StageError } from "../errors.ts";
+import type { Mark } from "../streams/contract.ts";
 import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
 import { CallContext, type InstanceScope } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
@@ -83,18 +84,22 @@ export class Caller {
     }
   }
 
-  /** Deals with an item whose fate was decided by the death of a process; tells whether it was one. */
-  settleJudged(ref: ItemRef): boolean {
+  /** Whether the death of a process has decided what becomes of the item. */
+  isJudged(ref: ItemRef): boolean {
     const mark = ref.range.markOf(ref.index);
-    if (mark === undefined) return false;
-    if (mark.timedOut === true) {
-      this.#fail(ref, undefined, timeoutError(this.#parts.node, mark.last), "timeout");
-      return true;
-    }
-    if (mark.kills < KILLS_TO_DEAD_LETTER) return false;
+    return mark !== undefined && (mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER);
+  }
+
+  /** Deals with a judged item. */
+  settleJudged(ref: ItemRef): void {
+    const mark = ref.range.markOf(ref.index) as Mark;
+    const { node, failures } = this.#parts;
     const decoded = this.decode(ref);
-    if (decoded !== undefined) this.#bury(ref, decoded.item, killedError(this.#parts.node, mark), "killed");
-    return true;
+    if (decoded === undefined) return;
+    if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
+    else if (mark.kills === KILLS_TO_DEAD_LETTER) this.#bury(ref, decoded.item, killedError(node, mark), "killed");
+    // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
+    else failures.bury(ref, killedError(node, mark), "killed");
   }
 
   /** Calls the function with one item, or with a batch. */

@@ -25,6 +25,8 @@ const TURN_MS = 8;
 const BEGIN_MS = 4;
 const MAX_BEGIN = 1_024;
 const FLUSH_ITEMS = 4_096;
+/** A drain waits so long for a streams process that died to be there again. */
+const MAX_TELLING_MS = 3_000;
 const MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024;
 
 export interface StageLoopOptions {
@@ -132,6 +134,8 @@ export class StageLoop {
           },
           lost,
         );
+        // Closed meanwhile.
+        if (this.#stopped) this.#connection.end();
         this.#askForMore();
         return;
       } catch (error) {
@@ -154,10 +158,28 @@ export class StageLoop {
     this.#sentUnconfirmed = 0;
     this.#sentItems.clear();
     this.#cancelLinger();
-    if (this.#draining) {
+    if (this.#draining && lost === 0) {
       this.#epoch++;
       this.#checkSettledDown();
-    } else void this.#connect(lost).catch((error) => this.#options.onError(ensureError(error)));
+      return;
+    }
+    this.#mustTell = lost > 0;
+    if (this.#draining) this.#limitTelling();
+    void this.#connect(lost)
+      .catch((error) => this.#options.onError(ensureError(error)))
+      .finally(() => this.#hasTold());
+  }
+
+  /** What it has lost is counted as repeated: a drain waits until that is said, if there is anybody to hear it. */
+  #mustTell = false;
+
+  #limitTelling(): void {
+    this.#options.env.timers.after(MAX_TELLING_MS, () => this.#hasTold(), { background: true });
+  }
+
+  #hasTold(): void {
+    this.#mustTell = false;
+    this.#checkSettledDown();
   }
 
   #onDeliver(ranges: readonly DeliveredRange[], frames: readonly Buffer[], epoch: number): void {
@@ -242,8 +264,11 @@ export class StageLoop {
   /** Deals with the next item of a range; false when it must wait. */
   #takeFrom(range: WorkRange): boolean {
     const ref: ItemRef = { range, index: range.next };
-    if (this.#caller.settleJudged(ref)) {
+    if (this.#caller.isJudged(ref)) {
+      // `onFailed` is the user's code too.
+      if (!this.#begin([ref])) return false;
       range.next++;
+      this.#caller.settleJudged(ref);
       return true;
     }
     if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
@@ -365,7 +390,7 @@ export class StageLoop {
     if (this.#options.role === "suspect" && !this.#draining) this.#askForMore();
     if (!this.#draining || this.#onSettledDown === undefined) return;
     const isBusy =
-      this.#caller.active > 0 || this.#groups?.isEmpty === false || this.#transactions.settledItems > 0 || this.#transactions.unconfirmed > 0;
+      this.#mustTell || this.#caller.active > 0 || this.#groups?.isEmpty === false || this.#transactions.settledItems > 0 || this.#transactions.unconfirmed > 0;
     if (isBusy) return;
     const done = this.#onSettledDown;
     this.#onSettledDown = undefined;
@@ -379,6 +404,7 @@ export class StageLoop {
   async drain(_reason: DrainReason): Promise<void> {
     if (!this.#draining) {
       this.#draining = true;
+      if (this.#mustTell) this.#limitTelling();
       this.#groups?.closeAll();
     }
     await new Promise<void>((resolve) => {

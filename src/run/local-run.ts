@@ -27,6 +27,8 @@ export interface LocalRunOptions {
   readonly instances: ReadonlyMap<string, number>;
   readonly resume: Resume;
   readonly version: string;
+  /** Gives the start up while the module is being looked at; a run that has begun is for {@link LocalRun.stop}. */
+  readonly signal?: AbortSignal;
   readonly display: AgentOptions["display"] & {
     onModuleOutput(stream: "stdout" | "stderr", line: string): void;
     onStarted(run: LocalRun): void;
@@ -65,7 +67,9 @@ export class LocalRun {
         params: options.params,
         outDirectory: join(data, "bundles"),
         onOutput: options.display.onModuleOutput,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
+      options.signal?.throwIfAborted();
       const { shape } = description;
       checkInstances(options.instances, description);
       const store = new RunStore(env, data);

@@ -120,10 +120,11 @@ export class Claims {
       ];
     }
     if (!verdict.charge) return [];
-    const begun = sizeOf(consumer.started) > 0 ? consumer.started : consumer.claims;
+    const hasBegun = sizeOf(consumer.started) > 0;
+    const begun = hasBegun ? consumer.started : consumer.claims;
     // Only a process that has had nothing else in hand tells for certain: one that went before may have left a
     // timer, or a rejection, behind. Put back at the front, the item is the next process's first.
-    const isConclusive = consumer.role === "suspect" ? consumer.handed === 1 : !verdict.external;
+    const isConclusive = consumer.role === "suspect" ? consumer.handed === 1 : !verdict.external && hasBegun;
     const marks: MarkWrite[] = [];
     for (const [frame, ranges] of begun) {
       for (const [from, to] of ranges.ranges()) {

@@ -75,3 +75,30 @@ test("a second Ctrl-C stops at once: nothing is lost, what was in hand comes aga
   // 16 calls were cut off: each repeat has its cause, and nobody is charged for it.
   expect(resumed.json.repeats).toEqual({ "drain-cut-short": 16 });
 });
+
+test("Ctrl-C while it is still starting: nothing has run, nothing is left, the exit code says why", {
+  timeout: 150_000,
+}, async () => {
+  const project = cliProject({
+    "loads.ts": `
+      import { note } from "./note.ts";
+      note("loading");
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      export default 1;
+    `,
+  });
+  for (const [signal, exitCode] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const running = project.start("loads.ts");
+    const before = project.notes().length;
+    await running.until(() => project.notes().length > before);
+    const at = performance.now();
+    running.signalAll(signal);
+    const { code, stdout, stderr } = await running.ended;
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: "" });
+    expect(stderr).not.toContain("MR_");
+    expect(performance.now() - at).toBeLessThan(3_000);
+  }
+});

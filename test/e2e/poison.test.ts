@@ -172,6 +172,49 @@ test(
   },
 );
 
+test(
+  "onFailed is told of items that died or hung, with item and error; one that ends its process harms only its item",
+  LIMIT,
+  async () => {
+    const told = `onFailed: ({ n }, error, ctx) => { note([n, (error as { code?: string }).code ?? error.message, ctx.item.id], "told"); if (n === 30 || n === 31) process.exit(9); }`;
+    const project = poisonous(
+      `{ abort: () => process.abort(), loop: () => { for (;;); }, throws: () => { throw new Error("plain"); } }`,
+      `{ timeoutMs: 500, graceMs: 200, ${RETRY.replace("attempts: 3", "attempts: 2")}, ${told} }`,
+      { items: 60, marked: `{ 4: "abort", 5: "loop", 6: "throws", 30: "throws", 31: "abort" }` },
+    );
+    const { code, json } = await project.run("poison.ts");
+    expect({ code, status: json.status, unsettled: unsettled(json) }).toEqual({
+      code: 8,
+      status: "completed",
+      unsettled: {},
+    });
+    const letters = await project.deadLetters("poison/work");
+    const dead = letters
+      .map(({ item, reason }) => [(item as { n: number }).n, reason])
+      .sort(([a], [b]) => Number(a) - Number(b));
+    expect(dead).toEqual([
+      [4, "killed"],
+      [5, "timeout"],
+      [6, "error"],
+      [30, "killed"],
+      [31, "killed"],
+    ]);
+    expect(project.notes<number>().sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 60 }, (_, n) => n).filter((n) => ![4, 5, 6, 30, 31].includes(n)),
+    );
+    // A hook whose process dies before its item is settled is called again: once each is more than can be had here.
+    const hooks = [
+      ...new Map(project.notes<[number, string, string]>("told").map((told) => [told[0], told])).values(),
+    ];
+    const id = (n: number) => letters.find(({ item }) => (item as { n: number }).n === n)?.id;
+    expect(hooks.filter(([n]) => n < 10).sort(([a], [b]) => a - b)).toEqual([
+      [4, "MR_KILLED", id(4)],
+      [5, "MR_CALL_TIMEOUT", id(5)],
+      [6, "plain", id(6)],
+    ]);
+  },
+);
+
 test("a batch that hangs for one of its items charges that item alone", LIMIT, async () => {
   const project = poisonous(
     `{ loop: () => { for (;;); }, never: () => new Promise(() => setInterval(() => {}, 1_000)) }`,

@@ -66,10 +66,8 @@ export class KillRound {
   /** Shares of the items that have reached the sink when a kill is due, in order. */
   #moments(): number[] {
     const { kinds } = this.#plan;
-    const shares = kinds.map(() => this.#random.between(0.02, 0.9)).sort((a, b) => a - b);
-    // What lies before the sink is done before it is: up to its kill, all kills are moved to where it is at work.
-    const last = Math.max(kinds.lastIndexOf("source"), kinds.lastIndexOf("stage"));
-    const moments = shares.map((share, i) => (i <= last ? share * 0.75 : share));
+    // n.b. the source is done some time before the sink is.
+    const moments = kinds.map(() => this.#random.between(0.02, 0.85)).sort((a, b) => a - b);
     // Some come at the heels of the one before, while that is still being dealt with.
     for (let i = 1; i < moments.length; i++) {
       if (this.#random.float() < 0.3) moments[i] = moments[i - 1] as number;

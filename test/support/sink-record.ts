@@ -1,3 +1,6 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
 /**
  * What a sink under test writes down of every item that it is given, into a file of its own process, before it
  * returns: outside the system under test, so that nothing of it can hide there.
@@ -27,6 +30,13 @@ export function encodeSinkRecord(into: Buffer, record: SinkRecord): void {
   into.writeDoubleLE(record.at, 16);
   for (let hop = 0; hop < HOPS; hop++)
     into.writeBigUInt64LE(record.hops[hop] as bigint, HEAD_BYTES + 8 * hop);
+}
+
+/** Items that have reached the sinks whose files lie in a folder, repeats included. */
+export function reachedIn(folder: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(folder)) bytes += statSync(join(folder, name)).size;
+  return Math.floor(bytes / RECORD_BYTES);
 }
 
 /** All whole records of a file; a process that is killed may leave a part of one at the end. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { Credit } from "../../src/instance/credit.ts";
 import { type Evidence, judge, type Verdict } from "./delivery-verdict.ts";
 import { MillraceCommand } from "./millrace-command.ts";
 import { type ProcessKind, processesOf, processesWith, type RunProcess } from "./run-processes.ts";
-import { decodeSinkRecords, monotonicMs, RECORD_BYTES, type SinkRecord } from "./sink-record.ts";
+import { decodeSinkRecords, monotonicMs, reachedIn, type SinkRecord } from "./sink-record.ts";
 
 const module = fileURLToPath(new URL("../e2e/fixtures/kill-storm.ts", import.meta.url));
 
@@ -16,6 +16,8 @@ export interface StormSettings {
   readonly checkpoint: number;
   /** Time that the source takes for an item, and the sink at least; milliseconds. */
   readonly sourcePaceMs: number;
+  /** Items that the source may be ahead of the sink. */
+  readonly mostAhead: number;
   readonly sinkCostMs: number;
   readonly instances: { readonly left: number; readonly sink: number };
 }
@@ -23,7 +25,8 @@ export interface StormSettings {
 const DEFAULTS: StormSettings = {
   items: 200_000,
   checkpoint: 500,
-  sourcePaceMs: 0.025,
+  sourcePaceMs: 0,
+  mostAhead: 20_000,
   sinkCostMs: 0.02,
   instances: { left: 2, sink: 2 },
 };
@@ -46,7 +49,7 @@ export class StormRun {
   }
 
   #launch(detached = false): MillraceCommand {
-    const { items, checkpoint, sourcePaceMs, sinkCostMs, instances } = this.settings;
+    const { items, checkpoint, sourcePaceMs, mostAhead, sinkCostMs, instances } = this.settings;
     const counts = Object.entries(instances).flatMap(([stage, count]) => [
       "--instances",
       `${stage}=${count}`,
@@ -60,6 +63,7 @@ export class StormRun {
         STORM_ITEMS: String(items),
         STORM_CHECKPOINT: String(checkpoint),
         STORM_SOURCE_PACE_MS: String(sourcePaceMs),
+        STORM_MOST_AHEAD: String(mostAhead),
         STORM_SINK_COST_MS: String(sinkCostMs),
         TMPDIR: this.#folder,
       },
@@ -83,9 +87,7 @@ export class StormRun {
 
   /** Items that have reached the sink, repeats included. */
   get reached(): number {
-    let bytes = 0;
-    for (const name of readdirSync(this.#records)) bytes += statSync(join(this.#records, name)).size;
-    return Math.floor(bytes / RECORD_BYTES);
+    return reachedIn(this.#records);
   }
 
   processes(kind?: ProcessKind): RunProcess[] {

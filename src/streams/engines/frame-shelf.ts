@@ -23,6 +23,8 @@ export class FrameShelf {
   readonly #events: ShelfEvents;
   readonly #remembered = new Map<number, Buffer>();
   #rememberedBytes = 0;
+  /** The consumer does not keep up: what comes now is read from the disk when its turn has come. */
+  #isBehind = false;
   /** Frames whose time has come after frames behind them went out. */
   readonly #again: number[] = [];
   #cursor = 1;
@@ -51,16 +53,20 @@ export class FrameShelf {
   }
 
   remember(frame: number, bytes: Buffer): void {
-    if (this.#rememberedBytes + bytes.length > REMEMBERED_BYTES) return;
+    if (this.#isBehind) return;
+    if (this.#rememberedBytes + memoryOf(bytes) > REMEMBERED_BYTES) {
+      this.#isBehind = true;
+      return;
+    }
     this.#remembered.set(frame, bytes);
-    this.#rememberedBytes += bytes.length;
+    this.#rememberedBytes += memoryOf(bytes);
   }
 
   forget(frame: number): void {
     const bytes = this.#remembered.get(frame);
     if (bytes === undefined) return;
     this.#remembered.delete(frame);
-    this.#rememberedBytes -= bytes.length;
+    this.#rememberedBytes -= memoryOf(bytes);
   }
 
   offerAgain(frame: number): void {
@@ -72,7 +78,10 @@ export class FrameShelf {
   offer(): void {
     while (this.#wanted > 0 && this.#onDelivery !== undefined && !this.#reading) {
       const frame = this.#next();
-      if (frame === undefined) return;
+      if (frame === undefined) {
+        this.#isBehind = false;
+        return;
+      }
       const bytes = this.#remembered.get(frame);
       if (bytes === undefined) {
         void this.#readAndDeliver(frame);
@@ -127,4 +136,9 @@ export class FrameShelf {
     const marks = this.#ledger.marksOf(this.#stream, frame);
     this.#onDelivery?.({ stream: this.#stream, frame, bytes, pending, marks });
   }
+}
+
+/** A frame is a part of the message that brought it, and keeps all of that alive. */
+function memoryOf(bytes: Buffer): number {
+  return bytes.buffer.byteLength;
 }

@@ -26,7 +26,14 @@ const fresh = path("dist.new");
 rmSync(fresh, { recursive: true, force: true });
 const { status } = spawnSync(
   process.execPath,
-  [path("node_modules/typescript/bin/tsc"), "-p", path("tsconfig.json"), "--outDir", fresh, "--emitDeclarationOnly"],
+  [
+    path("node_modules/typescript/bin/tsc"),
+    "-p",
+    path("tsconfig.json"),
+    "--outDir",
+    fresh,
+    "--emitDeclarationOnly",
+  ],
   { stdio: "inherit" },
 );
 if (status !== 0) process.exit(status ?? 1);

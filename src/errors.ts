@@ -135,11 +135,14 @@ function clip(text: string, length: number): string {
 export const ERROR_CODES = {
   // definition
   MR_NO_SOURCE: "Give the pipeline at least one source.",
-  MR_NO_SINK: "End every path in a sink: a stage without an outgoing edge has nowhere to put what it returns.",
+  MR_NO_SINK:
+    "End every path in a sink: a stage without an outgoing edge has nowhere to put what it returns.",
   MR_UNREACHABLE: "Join the stage to a source, or remove it.",
   MR_DUPLICATE_NAME: "Give every source, stage and sink of a pipeline a name of its own.",
-  MR_BAD_NAME: "Use letters, digits, '-', '_' and '.', at most 64 characters, starting with a letter or digit.",
-  MR_ENDLESS_CYCLE: "Give the cycle a way out: an edge with `when`, or a stage that may filter, leading out of it.",
+  MR_BAD_NAME:
+    "Use letters, digits, '-', '_' and '.', at most 64 characters, starting with a letter or digit.",
+  MR_ENDLESS_CYCLE:
+    "Give the cycle a way out: an edge with `when`, or a stage that may filter, leading out of it.",
   MR_BAD_EDGE: "An edge leads from a source or stage to a stage or sink of the same pipeline.",
   MR_BAD_OPTION: "Give the option a value of the type and range that its documentation names.",
   // usage
@@ -150,7 +153,8 @@ export const ERROR_CODES = {
   MR_NOTHING_TO_RUN: "Export a pipeline from the module, as default or by name.",
   MR_AMBIGUOUS_EXPORT: "Name the export: MODULE#export.",
   MR_BAD_PARAMS: "Give the params that the pipeline's schema asks for, with --param name=value.",
-  MR_RUN_IN_INSTANCE: "Do not call run() when the module is imported; guard it, or start it with `millrace run`.",
+  MR_RUN_IN_INSTANCE:
+    "Do not call run() when the module is imported; guard it, or start it with `millrace run`.",
   MR_NOT_SUPPORTED: "This version of millrace does not do that yet.",
   // items
   MR_NOT_ENCODABLE: "Return plain data: what MessagePack carries, Date, Map, Set, typed arrays, bigint.",
@@ -158,7 +162,8 @@ export const ERROR_CODES = {
   MR_CALL_OUTPUT_TOO_LARGE: "Give back less in one call: split the input into smaller items first.",
   MR_BAD_RETURN: "Return what the stage's kind allows: see the rules of return values.",
   MR_CALL_TIMEOUT: "Raise timeoutMs, or stop the work when ctx.signal aborts.",
-  MR_KILLED: "The item was in hand when its process died, twice: look for process.exit, abort or exhausted memory.",
+  MR_KILLED:
+    "The item was in hand when its process died, twice: look for process.exit, abort or exhausted memory.",
   MR_NOT_DECODABLE: "The stored bytes cannot be decoded: see the dead letter's raw bytes.",
   // stages
   MR_SOURCE_FAILED: "Fix the source; the same command resumes from its last checkpoint.",
@@ -166,8 +171,10 @@ export const ERROR_CODES = {
   MR_INSTANCE_FAILING: "The stage's instances keep dying before they work on an item: see their last output.",
   // streams
   MR_FRAME_CORRUPT: "The frame was damaged: it is set aside in quarantine.",
-  MR_LOG_CORRUPT: "A segment of the log is damaged in its middle: what could be read is kept, the rest is reported.",
-  MR_LOG_VERSION: "The data directory was written by another version of millrace: use that version, or --new.",
+  MR_LOG_CORRUPT:
+    "A segment of the log is damaged in its middle: what could be read is kept, the rest is reported.",
+  MR_LOG_VERSION:
+    "The data directory was written by another version of millrace: use that version, or --new.",
   MR_STREAM_UNKNOWN: "The stream was not opened; the run's definition and its data disagree.",
   MR_STREAM_CLOSED: "The streams process is gone; it is restarted and the work goes on.",
   MR_CLAIM_LOST: "The items were handed to another instance meanwhile; this result is dropped.",
@@ -189,7 +196,8 @@ export const ERROR_CODES = {
   MR_UNREACHABLE_PEER: "The process that should answer is gone: see whether it is running.",
   MR_MESSAGE_TOO_LARGE: "Put large data into a file or an object bucket and send its name.",
   MR_BACKPLANE_CLOSED: "The connection to the backplane was closed: open another.",
-  MR_BACKPLANE_CORRUPT: "A file of the backplane's store is damaged: restore it, or remove it to start without it.",
+  MR_BACKPLANE_CORRUPT:
+    "A file of the backplane's store is damaged: restore it, or remove it to start without it.",
   MR_REVISION_CONFLICT: "Another writer was first: read the value again and decide anew.",
   MR_INTERNAL: "This is a bug in millrace: please report it with the stack.",
 } as const;

@@ -1,7 +1,7 @@
 import type { DrainReason } from "../definition/context.ts";
 import type { NodeShape, PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { ensureError, type ErrorInfo, MillraceError, RunError } from "../errors.ts";
+import { type ErrorInfo, ensureError, MillraceError, RunError } from "../errors.ts";
 import type { InstanceStart, LogLevel } from "../instance/messages.ts";
 import type { InstanceReport } from "../mmop/reports.ts";
 import type { StreamEvent, Verdict } from "../streams/protocol.ts";
@@ -32,7 +32,12 @@ export interface AgentRunEvents {
   onStreamsRestarted(boot: string, restarts: number): void;
   onEngineFailed(error: ErrorInfo): void;
   onOutput(stage: string, stream: "stdout" | "stderr", line: string): void;
-  onLog(stage: string, level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
+  onLog(
+    stage: string,
+    level: LogLevel,
+    message: string,
+    fields: Readonly<Record<string, unknown>> | undefined,
+  ): void;
   onProgress(stage: string, done: number, total: number | undefined): void;
 }
 
@@ -63,7 +68,12 @@ export class AgentRun {
       onEvent: (event) => this.#onStreamEvent(event),
       onRestarted: (boot, restarts) => events.onStreamsRestarted(boot, restarts),
       onFailed: (error) =>
-        events.onEngineFailed({ name: error.name, message: error.message, stack: error.stack ?? "", ...codeOf(error) }),
+        events.onEngineFailed({
+          name: error.name,
+          message: error.message,
+          stack: error.stack ?? "",
+          ...codeOf(error),
+        }),
       onOutput: (line) => events.onOutput("streams", "stderr", line),
     });
   }
@@ -75,7 +85,11 @@ export class AgentRun {
     return { boot: this.#streams.boot, damage: this.#streams.damage };
   }
 
-  get streamsAddress(): { readonly socket: string; readonly secret: string; readonly pid: number | undefined } {
+  get streamsAddress(): {
+    readonly socket: string;
+    readonly secret: string;
+    readonly pid: number | undefined;
+  } {
     return { socket: this.#socket, secret: this.#secret, pid: this.#streams.pid };
   }
 
@@ -116,8 +130,11 @@ export class AgentRun {
         this.slots.delete(id);
         const isPlain = end.cause === "drained" || end.cause === "source-done" || end.cause === "killed";
         // A slot that is given up because its process keeps dying while it drains is as good as killed.
-        if (role !== "suspect") this.#events.onInstanceEnded(slot, isPlain ? end : { ...end, cause: "killed" });
-        const isLast = ![...this.slots.values()].some((other) => other.stage === stage && other.role !== "suspect");
+        if (role !== "suspect")
+          this.#events.onInstanceEnded(slot, isPlain ? end : { ...end, cause: "killed" });
+        const isLast = ![...this.slots.values()].some(
+          (other) => other.stage === stage && other.role !== "suspect",
+        );
         if (isLast && role !== "suspect" && end.cause !== "killed") this.#events.onStageCompleted(stage);
       },
     });
@@ -129,7 +146,10 @@ export class AgentRun {
   #nodeOf(stage: string): NodeShape {
     const node = this.settings.shape.nodes.find((known) => known.name === stage);
     if (node === undefined) {
-      throw new RunError("MR_RUN_UNKNOWN", `run ${this.settings.run}: its pipeline has no stage ${JSON.stringify(stage)}`);
+      throw new RunError(
+        "MR_RUN_UNKNOWN",
+        `run ${this.settings.run}: its pipeline has no stage ${JSON.stringify(stage)}`,
+      );
     }
     return node;
   }
@@ -170,7 +190,12 @@ export class AgentRun {
         this.#events.onStreamEmpty(event.stage);
         return;
       case "quarantined":
-        this.#events.onLog(event.stage, "error", `${event.items} items of a damaged frame were set aside: ${event.problem}`, undefined);
+        this.#events.onLog(
+          event.stage,
+          "error",
+          `${event.items} items of a damaged frame were set aside: ${event.problem}`,
+          undefined,
+        );
         return;
       case "engine-failed":
         this.#events.onEngineFailed(event.error);
@@ -188,11 +213,18 @@ export class AgentRun {
     }
     if (!("streams" in stats) || this.#stopping) return;
     for (const stream of stats.streams) {
-      const slot = [...this.slots.values()].find((s) => s.role === "suspect" && s.stage === stream.name && s.state !== "draining");
+      const slot = [...this.slots.values()].find(
+        (s) => s.role === "suspect" && s.stage === stream.name && s.state !== "draining",
+      );
       if (stream.suspects > 0 && slot === undefined) {
         const id = `${stream.name}.suspect-${++this.#suspectNumber}`;
         await this.startInstance(id, stream.name, "suspect").catch((error) =>
-          this.#events.onLog(stream.name, "error", `no suspect instance could be started: ${ensureError(error).message}`, undefined),
+          this.#events.onLog(
+            stream.name,
+            "error",
+            `no suspect instance could be started: ${ensureError(error).message}`,
+            undefined,
+          ),
         );
       } else if (stream.suspects === 0 && slot !== undefined) slot.drain("scaled", 1_000);
     }

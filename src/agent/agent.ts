@@ -101,7 +101,8 @@ export class Agent {
         this.#runs.set(run, started);
         try {
           const { boot, damage } = await started.start();
-          for (const place of damage) this.#options.display.onLog("streams", "error", `the log is damaged: ${place}`, undefined);
+          for (const place of damage)
+            this.#options.display.onLog("streams", "error", `the log is damaged: ${place}`, undefined);
           return { boot };
         } catch (error) {
           this.#runs.delete(run);

@@ -1,7 +1,7 @@
-import { entryPath } from "../env/entry.ts";
-import type { ChildProcess, Env } from "../env/env.ts";
 import type { DrainReason } from "../definition/context.ts";
 import type { NodeShape } from "../definition/shape.ts";
+import { entryPath } from "../env/entry.ts";
+import type { ChildProcess, Env } from "../env/env.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { FromInstance, InstanceStart, LogLevel, ToInstance } from "../instance/messages.ts";
 import type { WatchReport } from "../instance/watch-state.ts";
@@ -21,7 +21,14 @@ const AFTER_GRACE_MS = 1_000;
 export interface InstanceEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  readonly cause: "drained" | "source-done" | "crashed" | "killed" | "hung" | "setup-failed" | "source-failed";
+  readonly cause:
+    | "drained"
+    | "source-done"
+    | "crashed"
+    | "killed"
+    | "hung"
+    | "setup-failed"
+    | "source-failed";
   /** The item whose call outlived its time, where that is why; `unknown` when it is one of several in hand. */
   readonly culprit: Culprit | "unknown" | undefined;
   readonly error: ErrorInfo | undefined;
@@ -95,7 +102,11 @@ export class InstanceProcess {
       module: entryPath("instance/main.js"),
       // Not read by the process: they tell people, in a list of processes, which instance it is.
       args: [this.start.stage, this.start.instance],
-      nodeFlags: ["--enable-source-maps", `--max-old-space-size=${heapMb}`, `--max-semi-space-size=${youngMb}`],
+      nodeFlags: [
+        "--enable-source-maps",
+        `--max-old-space-size=${heapMb}`,
+        `--max-semi-space-size=${youngMb}`,
+      ],
       environment: { MILLRACE_STAGE: this.start.stage, MILLRACE_RUN: this.start.run },
       onOutput: (stream, line) => this.#events.onOutput(stream, line),
       onMessage: (message) => this.#onMessage(message as FromInstance),
@@ -220,7 +231,11 @@ export class InstanceProcess {
   }
 
   #whatEnded(code: number | null, signal: string | null): string {
-    const exit = this.#hung ? "hanging, and was killed" : signal === null ? `exit code ${code}` : `signal ${signal}`;
+    const exit = this.#hung
+      ? "hanging, and was killed"
+      : signal === null
+        ? `exit code ${code}`
+        : `signal ${signal}`;
     if (this.#outgrownTo !== undefined) {
       const mb = (bytes: number): string => `${Math.round(bytes / (1024 * 1024))} MB`;
       return `memory: it used ${mb(this.#outgrownTo)} of its ${mb(this.#node.settings.memoryBytes)}`;

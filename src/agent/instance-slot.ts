@@ -97,7 +97,9 @@ export class InstanceSlot {
     const isSteady = env.clock.mono() - this.#startedAt > STEADY_MS;
     // A suspect instance is expected to die: its next item need not wait for it.
     const waitMs = isSteady || this.role === "suspect" ? 0 : this.#waitMs;
-    this.#waitMs = isSteady ? FIRST_WAIT_MS : Math.min(MAX_WAIT_MS, Math.max(FIRST_WAIT_MS, this.#waitMs * 2));
+    this.#waitMs = isSteady
+      ? FIRST_WAIT_MS
+      : Math.min(MAX_WAIT_MS, Math.max(FIRST_WAIT_MS, this.#waitMs * 2));
     this.restarts++;
     const jittered = waitMs * (0.5 + env.random.float() / 2);
     this.#waiting = env.timers.after(jittered, () => {

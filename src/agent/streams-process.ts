@@ -1,6 +1,6 @@
 import { entryPath } from "../env/entry.ts";
 import type { ChildProcess, Env } from "../env/env.ts";
-import { ensureError, type ErrorInfo, StreamError } from "../errors.ts";
+import { type ErrorInfo, ensureError, StreamError } from "../errors.ts";
 import { StreamConnection, streamErrorOf } from "../streams/connection.ts";
 import type { StreamsMessage, StreamsStart } from "../streams/main.ts";
 import type { EngineSettings } from "../streams/open-engine.ts";
@@ -64,7 +64,9 @@ export class StreamsProcess {
           },
           onExit: (exit) => {
             const how = exit.signal ?? `exit code ${exit.code}`;
-            reject(new StreamError("MR_STREAM_CLOSED", `streams process: it ended while it was starting (${how})`));
+            reject(
+              new StreamError("MR_STREAM_CLOSED", `streams process: it ended while it was starting (${how})`),
+            );
             this.#onExit();
           },
         })

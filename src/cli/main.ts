@@ -7,7 +7,9 @@ import { EXIT } from "./exit-code.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value];
@@ -24,7 +26,9 @@ async function main(argv: readonly string[]): Promise<number> {
 
   program
     .command("run")
-    .description("run a pipeline of a module on this machine, to its end; the same command resumes an unfinished run")
+    .description(
+      "run a pipeline of a module on this machine, to its end; the same command resumes an unfinished run",
+    )
     .argument("<MODULE[#EXPORT]>", "TypeScript or JavaScript file")
     .option("--param <name=value>", "a param of the pipeline; name:=JSON for anything but text", collect)
     .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")

@@ -30,10 +30,13 @@ export class ProgressLines {
       const counts = stats.counts[name] ?? {};
       const stream = stats.streams.find((known) => known.name === name);
       const known = this.#known.get(name);
-      const done = kind === "source" ? (counts["emitted"] ?? 0) : (counts["completed"] ?? 0) + (counts["filtered"] ?? 0);
-      const share = known?.total === undefined ? "" : ` (${Math.floor((100 * known.done) / Math.max(1, known.total))} %)`;
-      const waiting = stream !== undefined && stream.unsettled > 0 ? `, ${grouped(stream.unsettled)} to do` : "";
-      const dead = (counts["dead"] ?? 0) > 0 ? `, ${grouped(counts["dead"] ?? 0)} dead` : "";
+      const done =
+        kind === "source" ? (counts.emitted ?? 0) : (counts.completed ?? 0) + (counts.filtered ?? 0);
+      const share =
+        known?.total === undefined ? "" : ` (${Math.floor((100 * known.done) / Math.max(1, known.total))} %)`;
+      const waiting =
+        stream !== undefined && stream.unsettled > 0 ? `, ${grouped(stream.unsettled)} to do` : "";
+      const dead = (counts.dead ?? 0) > 0 ? `, ${grouped(counts.dead ?? 0)} dead` : "";
       return `${name} ${grouped(done)}${share}${waiting}${dead}`;
     });
     tell(parts.join(" · "));

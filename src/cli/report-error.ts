@@ -10,8 +10,13 @@ export function reportError(thrown: unknown): number {
     return exitCodeOf(error);
   }
   tell(`error ${error.code}  ${printable(error.message)}`);
-  const cause = error.cause instanceof Error && !(error.cause instanceof MillraceError) ? error.cause : undefined;
-  if (error.code === "MR_MODULE_INVALID" && cause?.stack !== undefined && !error.message.includes(cause.message)) {
+  const cause =
+    error.cause instanceof Error && !(error.cause instanceof MillraceError) ? error.cause : undefined;
+  if (
+    error.code === "MR_MODULE_INVALID" &&
+    cause?.stack !== undefined &&
+    !error.message.includes(cause.message)
+  ) {
     tell(printable(cause.stack));
   }
   tell(`  to do: ${remedyFor(error.code)}`);

@@ -18,14 +18,19 @@ export interface RunFlags {
 }
 
 /** `millrace run MODULE`: runs a pipeline of a module to its end; gives the exit code. */
-export async function runCommand(env: Env, version: string, module: string, flags: RunFlags): Promise<number> {
+export async function runCommand(
+  env: Env,
+  version: string,
+  module: string,
+  flags: RunFlags,
+): Promise<number> {
   const params = paramsOf(flags.param ?? []);
   const instances = instancesOf(flags.instances ?? []);
   if (flags.new === true && flags.resume !== undefined) {
     throw new UsageError("MR_USAGE", "--new and --resume exclude each other");
   }
-  const data = flags.data ?? process.env["MILLRACE_DATA"] ?? ".millrace";
-  const streams = streamsOf(flags.streams ?? process.env["MILLRACE_STREAMS"] ?? "file:");
+  const data = flags.data ?? process.env.MILLRACE_DATA ?? ".millrace";
+  const streams = streamsOf(flags.streams ?? process.env.MILLRACE_STREAMS ?? "file:");
   const isJson = flags.json === true;
   const interrupts = new Interrupts();
   const progress = new ProgressLines(env);
@@ -46,7 +51,8 @@ export async function runCommand(env: Env, version: string, module: string, flag
       onOutput: (_stage, stream, line) => output(stream, line, isJson),
       onLog: (stage, level, message, fields) => {
         if (level === "debug") return;
-        const rest = fields === undefined || Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
+        const rest =
+          fields === undefined || Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
         tell(`${level} ${stage}: ${printable(message)}${printable(rest)}`);
       },
       onProgress: (stage, done, total) => progress.note(stage, done, total),
@@ -71,7 +77,11 @@ export async function runCommand(env: Env, version: string, module: string, flag
     const dead = Object.values(result.stages).some((counts) => counts.dead > 0);
     return dead ? EXIT.partly : EXIT.done;
   } catch (error) {
-    if (started === undefined && interrupts.exitCode !== undefined && error === interrupts.beforeStart.reason) {
+    if (
+      started === undefined &&
+      interrupts.exitCode !== undefined &&
+      error === interrupts.beforeStart.reason
+    ) {
       return interrupts.exitCode;
     }
     throw error;
@@ -88,7 +98,7 @@ function output(stream: "stdout" | "stderr", line: string, isJson: boolean): voi
 }
 
 /** Signals closer together than this are one. */
-const ONE_SIGNAL_MS = 50;
+const ONE_SIGNAL_MS = 5;
 
 /** Ctrl-C drains, a second one stops at once. */
 class Interrupts {
@@ -139,7 +149,8 @@ function paramsOf(given: readonly string[]): Record<string, unknown> {
   const params: Record<string, unknown> = {};
   for (const text of given) {
     const match = /^([^:=]+)(:?=)(.*)$/s.exec(text);
-    if (match === null) throw new UsageError("MR_USAGE", `--param ${JSON.stringify(text)}: write name=text or name:=JSON`);
+    if (match === null)
+      throw new UsageError("MR_USAGE", `--param ${JSON.stringify(text)}: write name=text or name:=JSON`);
     const [, name = "", operator, value = ""] = match;
     if (Object.hasOwn(params, name)) throw new UsageError("MR_USAGE", `--param ${name}: it is given twice`);
     if (operator === "=") params[name] = value;
@@ -147,9 +158,13 @@ function paramsOf(given: readonly string[]): Record<string, unknown> {
       try {
         params[name] = JSON.parse(value);
       } catch (error) {
-        throw new UsageError("MR_USAGE", `--param ${name}: ${JSON.stringify(value)} is not JSON (name=text takes it as text)`, {
-          cause: error,
-        });
+        throw new UsageError(
+          "MR_USAGE",
+          `--param ${name}: ${JSON.stringify(value)} is not JSON (name=text takes it as text)`,
+          {
+            cause: error,
+          },
+        );
       }
     }
   }
@@ -162,7 +177,10 @@ function instancesOf(given: readonly string[]): Map<string, number> {
     const match = /^([^=]+)=(\d{1,4})$/.exec(text);
     const count = Number(match?.[2]);
     if (match === null || !(count >= 1)) {
-      throw new UsageError("MR_USAGE", `--instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`);
+      throw new UsageError(
+        "MR_USAGE",
+        `--instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`,
+      );
     }
     instances.set(match[1] as string, count);
   }

@@ -1,6 +1,6 @@
 import type { Backplane } from "../backplane/contract.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { type ErrorCode, ERROR_CODES, RunError } from "../errors.ts";
+import { ERROR_CODES, type ErrorCode, RunError } from "../errors.ts";
 import { MmopClient } from "../mmop/client.ts";
 import type { Sender } from "../mmop/envelope.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
@@ -41,9 +41,13 @@ export class Coordinator {
   /** Takes the lease and begins to serve. */
   async start(): Promise<void> {
     const { backplane, env, self } = this.#options;
-    const lease = backplane.lease("coordinator", { ttlMs: LEASE_TTL_MS, holder: `${self.name}/${self.boot}` });
+    const lease = backplane.lease("coordinator", {
+      ttlMs: LEASE_TTL_MS,
+      holder: `${self.name}/${self.boot}`,
+    });
     this.#epoch = await lease.acquire();
-    if (this.#epoch === undefined) throw new RunError("MR_STALE_EPOCH", `coordinator ${self.name}: another one holds the lease`);
+    if (this.#epoch === undefined)
+      throw new RunError("MR_STALE_EPOCH", `coordinator ${self.name}: another one holds the lease`);
     this.#renewal = env.timers.every(
       LEASE_TTL_MS / 4,
       () => {
@@ -74,7 +78,8 @@ export class Coordinator {
 
   #controllerOf(run: string): RunController {
     const controller = this.#runs.get(run);
-    if (controller === undefined) throw new RunError("MR_RUN_UNKNOWN", `run ${run}: this coordinator does not have it`);
+    if (controller === undefined)
+      throw new RunError("MR_RUN_UNKNOWN", `run ${run}: this coordinator does not have it`);
     return controller;
   }
 
@@ -116,7 +121,9 @@ export class Coordinator {
       .on("evt.stream-empty", (body) => this.#runs.get(body.run)?.look())
       .on("evt.streams-restarted", (body) => this.#runs.get(body.run)?.look())
       .on("evt.engine-failed", ({ run, error }) => {
-        const code = (error.code !== undefined && error.code in ERROR_CODES ? error.code : "MR_INTERNAL") as ErrorCode;
+        const code = (
+          error.code !== undefined && error.code in ERROR_CODES ? error.code : "MR_INTERNAL"
+        ) as ErrorCode;
         this.#runs.get(run)?.fail(code, error.message, error);
       });
   }
@@ -159,13 +166,13 @@ async function statusOf(controller: RunController): Promise<RunReport> {
 /** The counts that are promised, whatever else the streams process counts. */
 export function countsOf(counters: Readonly<Record<string, number>>): RunReport["stages"][number]["counts"] {
   return {
-    accepted: counters["accepted"] ?? 0,
-    completed: counters["completed"] ?? 0,
-    filtered: counters["filtered"] ?? 0,
-    dead: counters["dead"] ?? 0,
-    discarded: counters["discarded"] ?? 0,
-    quarantined: counters["quarantined"] ?? 0,
-    emitted: counters["emitted"] ?? 0,
+    accepted: counters.accepted ?? 0,
+    completed: counters.completed ?? 0,
+    filtered: counters.filtered ?? 0,
+    dead: counters.dead ?? 0,
+    discarded: counters.discarded ?? 0,
+    quarantined: counters.quarantined ?? 0,
+    emitted: counters.emitted ?? 0,
   };
 }
 

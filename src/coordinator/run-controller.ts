@@ -1,6 +1,6 @@
 import type { NodeShape, PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { ensureError, type ErrorInfo, errorInfo, MillraceError, RunError } from "../errors.ts";
+import { type ErrorInfo, ensureError, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
 import { nodesToComplete, type StreamSight, unfedComponents } from "./completion.ts";
@@ -81,8 +81,14 @@ export class RunController {
     const { agent, run } = this.deployment;
     this.#wanted.set(id, { id, stage: node.name });
     const role = node.kind === "source" ? "source" : "worker";
-    const reply = await this.#client.request("agent.start-instance", agent, { run, stage: node.name, id, role });
-    if (reply.outcome === "failure") this.fail("MR_INSTANCE_FAILING", `stage ${node.name}: no instance could be started: ${reply.reason}`);
+    const reply = await this.#client.request("agent.start-instance", agent, {
+      run,
+      stage: node.name,
+      id,
+      role,
+    });
+    if (reply.outcome === "failure")
+      this.fail("MR_INSTANCE_FAILING", `stage ${node.name}: no instance could be started: ${reply.reason}`);
   }
 
   /** One more instance of a stage, answered before it is up. */
@@ -125,7 +131,8 @@ export class RunController {
     if (cause === "drained" || cause === "source-done" || cause === "killed") {
       this.#wanted.delete(id);
       if (cause === "source-done") this.#complete.add(stage);
-      if (this.#draining.has(stage) && this.instancesOf(stage) === 0 && this.status === "running") this.#complete.add(stage);
+      if (this.#draining.has(stage) && this.instancesOf(stage) === 0 && this.status === "running")
+        this.#complete.add(stage);
       await this.#moved();
       return;
     }
@@ -154,7 +161,9 @@ export class RunController {
 
   /** The streams as they are now. */
   async scan(): Promise<Stats> {
-    this.stats = await this.#client.request("agent.streams-stats", this.deployment.agent, { run: this.deployment.run });
+    this.stats = await this.#client.request("agent.streams-stats", this.deployment.agent, {
+      run: this.deployment.run,
+    });
     return this.stats;
   }
 
@@ -196,7 +205,10 @@ export class RunController {
     for (const stage of candidates) {
       if (this.#draining.has(stage)) continue;
       this.#draining.add(stage);
-      await this.#client.request("agent.complete-stage", this.deployment.agent, { run: this.deployment.run, stage });
+      await this.#client.request("agent.complete-stage", this.deployment.agent, {
+        run: this.deployment.run,
+        stage,
+      });
       if (this.instancesOf(stage) === 0) this.#complete.add(stage);
     }
     if (shape.nodes.every((node) => this.#complete.has(node.name))) {
@@ -213,12 +225,18 @@ export class RunController {
     if (now && !this.#stopNow) {
       this.#stopNow = true;
       this.status = "draining";
-      await Promise.all([...this.#wanted.keys()].map((id) => this.#client.request("agent.stop-instance", agent, { id })));
+      await Promise.all(
+        [...this.#wanted.keys()].map((id) => this.#client.request("agent.stop-instance", agent, { id })),
+      );
     } else if (this.status !== "draining") {
       this.status = "draining";
       const known = await Promise.all(
         [...this.#wanted.keys()].map(async (id) => {
-          const reply = await this.#client.request("agent.drain-instance", agent, { id, reason: "stopped", graceMs: DRAIN_GRACE_MS });
+          const reply = await this.#client.request("agent.drain-instance", agent, {
+            id,
+            reason: "stopped",
+            graceMs: DRAIN_GRACE_MS,
+          });
           return { id, known: reply.known };
         }),
       );

@@ -1,5 +1,5 @@
-import type { ErrorInfo } from "../errors.ts";
 import type { NodeShape } from "../definition/shape.ts";
+import type { ErrorInfo } from "../errors.ts";
 
 /** Setups that fail in a row before the run does. */
 const MAX_SETUP_FAILURES = 5;
@@ -22,7 +22,10 @@ export class Setbacks {
   readonly #rows = new Map<string, { count: number; settled: number }>();
 
   /** The reason why the run has failed, or undefined while it may go on. */
-  add(node: NodeShape, setback: Setback): { code: "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING"; message: string } | undefined {
+  add(
+    node: NodeShape,
+    setback: Setback,
+  ): { code: "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING"; message: string } | undefined {
     const { stage, cause } = setback;
     const key = `${stage}/${cause}`;
     const row = this.#rows.get(key) ?? { count: 0, settled: setback.settled };
@@ -30,16 +33,23 @@ export class Setbacks {
     row.count = hasProgressed ? 1 : row.count + 1;
     row.settled = setback.settled;
     this.#rows.set(key, row);
-    const last = setback.error === undefined ? setback.what : `${setback.error.name}: ${setback.error.message}`;
+    const last =
+      setback.error === undefined ? setback.what : `${setback.error.name}: ${setback.error.message}`;
     switch (cause) {
       case "source-failed":
         return row.count < node.settings.retry.attempts
           ? undefined
-          : { code: "MR_SOURCE_FAILED", message: `source ${stage}: it threw ${row.count} times in a row; last: ${last}` };
+          : {
+              code: "MR_SOURCE_FAILED",
+              message: `source ${stage}: it threw ${row.count} times in a row; last: ${last}`,
+            };
       case "setup-failed":
         return row.count < MAX_SETUP_FAILURES
           ? undefined
-          : { code: "MR_SETUP_FAILED", message: `stage ${stage}: its setup failed ${row.count} times in a row; last: ${last}` };
+          : {
+              code: "MR_SETUP_FAILED",
+              message: `stage ${stage}: its setup failed ${row.count} times in a row; last: ${last}`,
+            };
       case "crashed":
       case "hung":
         return row.count < MAX_IDLE_DEATHS

@@ -24,7 +24,8 @@ class LoopbackSocket implements Socket {
   }
 
   receive(buffers: readonly Uint8Array[]): void {
-    for (const { buffer, byteOffset, byteLength } of buffers) this.#inbox.push(Buffer.from(buffer, byteOffset, byteLength));
+    for (const { buffer, byteOffset, byteLength } of buffers)
+      this.#inbox.push(Buffer.from(buffer, byteOffset, byteLength));
     this.#schedule();
   }
 

@@ -103,7 +103,8 @@ export class CallContext implements Context {
 
   get item(): ItemInfo {
     const [first] = this.items;
-    if (first === undefined) throw new UsageError("MR_USAGE", `stage ${this.stage}: there is no item in hand here`);
+    if (first === undefined)
+      throw new UsageError("MR_USAGE", `stage ${this.stage}: there is no item in hand here`);
     return first;
   }
 
@@ -112,7 +113,10 @@ export class CallContext implements Context {
   }
 
   checkpoint(): void {
-    throw new UsageError("MR_USAGE", `stage ${this.stage}: checkpoint() is for sources; a stage's items settle by themselves`);
+    throw new UsageError(
+      "MR_USAGE",
+      `stage ${this.stage}: checkpoint() is for sources; a stage's items settle by themselves`,
+    );
   }
 
   fail(item: unknown, error: unknown): void {

@@ -17,7 +17,10 @@ const NONE: Returned = { kind: "none" };
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
-    typeof value === "object" && value !== null && "then" in value && typeof (value as { then: unknown }).then === "function"
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof (value as { then: unknown }).then === "function"
   );
 }
 
@@ -25,7 +28,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 export function readReturned(node: NodeDefinition, value: unknown): Returned {
   if (node.kind === "sink") {
     // A generator that nobody iterates has done nothing: the item would be lost in silence.
-    if (elementsOf(value) !== undefined) throw badReturn(node, value, "a sink's function must not be a generator");
+    if (elementsOf(value) !== undefined)
+      throw badReturn(node, value, "a sink's function must not be a generator");
     return NONE;
   }
   if (value === undefined) return NONE;
@@ -37,7 +41,11 @@ export function readReturned(node: NodeDefinition, value: unknown): Returned {
 }
 
 function badReturn(node: NodeDefinition, value: unknown, rule: string): StageError {
-  return new StageError("MR_BAD_RETURN", `stage ${node.name}: it gave back ${describeValue(value)}; ${rule}`, {
-    scope: "item",
-  });
+  return new StageError(
+    "MR_BAD_RETURN",
+    `stage ${node.name}: it gave back ${describeValue(value)}; ${rule}`,
+    {
+      scope: "item",
+    },
+  );
 }

@@ -1,20 +1,18 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { EncodingError, ensureError, StageError } from "../errors.ts";
 import type { Mark } from "../streams/contract.ts";
 import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
 import { CallContext, type InstanceScope } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
+import { Collector } from "./collector.ts";
 import type { Credit } from "./credit.ts";
 import { Deadlines, type TimedCall } from "./deadlines.ts";
+import { FailedItems } from "./failed-items.ts";
 import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
 import type { InHand } from "./in-hand.ts";
-import type { Collected, Outputs } from "./outputs.ts";
+import type { Outputs } from "./outputs.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";
-
-/** Bytes that one call may give back: they travel in one transaction with the settlement of their input. */
-const MAX_CALL_OUTPUT_BYTES = 32 * 1024 * 1024;
 
 export interface CallerParts {
   readonly env: Env;
@@ -55,11 +53,20 @@ export class Caller {
   readonly #run: Run;
   readonly #isBatch: boolean;
   readonly #deadlines: Deadlines<Call>;
+  readonly #failed: FailedItems;
 
   constructor(parts: CallerParts) {
     this.#parts = parts;
     this.#run = parts.node.handler.run as unknown as Run;
     this.#isBatch = parts.node.settings.batch !== undefined;
+    this.#failed = new FailedItems({
+      ...parts,
+      isCurrent: (epoch) => parts.isCurrent(epoch),
+      onHook: (by) => {
+        this.active += by;
+        if (by < 0) parts.onEnd();
+      },
+    });
     const { timeoutMs, graceMs } = parts.node.settings;
     this.#deadlines = new Deadlines(parts.env, timeoutMs, graceMs, {
       onTimeout: (call) => call.context.abort(timeoutError(parts.node, "aborted")),
@@ -71,17 +78,7 @@ export class Caller {
 
   /** Decodes an item; one that cannot be is buried, and the answer is false. */
   decode(ref: ItemRef): { item: unknown } | undefined {
-    try {
-      return { item: ref.range.item(ref.index) };
-    } catch (error) {
-      const cause = new EncodingError(
-        "MR_NOT_DECODABLE",
-        `stage ${this.#parts.node.name}: the stored bytes of item ${ref.range.frame.idOf(ref.index)} cannot be decoded: ${ensureError(error).message}`,
-        { scope: "item", cause: error },
-      );
-      this.#bury(ref, undefined, cause, "not-decodable");
-      return undefined;
-    }
+    return this.#failed.decode(ref);
   }
 
   /** Whether the death of a process has decided what becomes of the item. */
@@ -97,7 +94,8 @@ export class Caller {
     const decoded = this.decode(ref);
     if (decoded === undefined) return;
     if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
-    else if (mark.kills === KILLS_TO_DEAD_LETTER) this.#bury(ref, decoded.item, killedError(node, mark), "killed");
+    else if (mark.kills === KILLS_TO_DEAD_LETTER)
+      this.#failed.bury(ref, decoded.item, killedError(node, mark), "killed");
     // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
     else failures.bury(ref, killedError(node, mark), "killed");
   }
@@ -231,7 +229,8 @@ export class Caller {
         if (call?.timedOut === true || !this.#isCurrent(refs)) return DRIVEN;
         collector.add(element);
       }
-      if (call?.timedOut !== true && this.#isCurrent(refs)) this.#settleCollected(refs, items, context, collector);
+      if (call?.timedOut !== true && this.#isCurrent(refs))
+        this.#settleCollected(refs, items, context, collector);
     } finally {
       collector.close();
     }
@@ -255,12 +254,18 @@ export class Caller {
     this.#settleAll(refs, items, context, collector.outputs.length > 0);
   }
 
-  #settleAll(refs: readonly ItemRef[], items: readonly unknown[], context: CallContext, isCompleted: boolean): void {
+  #settleAll(
+    refs: readonly ItemRef[],
+    items: readonly unknown[],
+    context: CallContext,
+    isCompleted: boolean,
+  ): void {
     const { transactions } = this.#parts;
     const outcome = isCompleted ? "completed" : "filtered";
     for (let i = 0; i < refs.length; i++) {
       const { range, index } = refs[i] as ItemRef;
-      if (context.failed?.has(i) === true) this.#fail(refs[i] as ItemRef, items[i], context.failed.get(i), "error");
+      if (context.failed?.has(i) === true)
+        this.#fail(refs[i] as ItemRef, items[i], context.failed.get(i), "error");
       else transactions.settle(range.number, range.offset + index, outcome);
     }
   }
@@ -278,54 +283,7 @@ export class Caller {
   }
 
   #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
-    if (!this.#parts.isCurrent(ref.range.epoch)) return;
-    const { failures } = this.#parts;
-    const error = ensureError(thrown);
-    let isLast: boolean;
-    try {
-      isLast = failures.isLast(ref, error);
-    } catch (unlessError) {
-      this.#parts.scope.log.error({ error: ensureError(unlessError).message }, "retry.unless threw; the item is retried");
-      isLast = false;
-    }
-    this.#parts.transactions.count("failed", 1);
-    if (isLast) this.#bury(ref, item, error, reason);
-    else failures.retry(ref, error);
-  }
-
-  #bury(ref: ItemRef, item: unknown, error: Error, reason: DeadReason): void {
-    const { node, scope, failures } = this.#parts;
-    const { onFailed } = node;
-    if (onFailed === undefined || reason === "not-decodable") {
-      failures.bury(ref, error, reason);
-      return;
-    }
-    const lament = (thrown: unknown): void => {
-      scope.log.error({ error: ensureError(thrown).message, item: ref.range.frame.idOf(ref.index) }, "onFailed threw");
-    };
-    let told: unknown;
-    try {
-      told = (onFailed as (item: unknown, error: Error, context: CallContext) => unknown)(
-        item,
-        error,
-        new CallContext(scope, [ref], [item]),
-      );
-    } catch (thrown) {
-      lament(thrown);
-    }
-    if (!isThenable(told)) {
-      failures.bury(ref, error, reason);
-      return;
-    }
-    this.active++;
-    const end = (): void => {
-      if (this.#parts.isCurrent(ref.range.epoch)) failures.bury(ref, error, reason);
-      this.active--;
-      this.#parts.onEnd();
-    };
-    // A hook that never settles must not keep the item: its time is that of a call.
-    const limit = this.#parts.env.timers.sleep(node.settings.timeoutMs);
-    void Promise.race([Promise.resolve(told).catch(lament), limit]).then(end);
+    this.#failed.fail(ref, item, thrown, reason);
   }
 
   #isCurrent(refs: readonly ItemRef[]): boolean {
@@ -344,37 +302,3 @@ export class Caller {
 
 /** Marks a call whose elements were taken as they came: there is no value left to read. */
 const DRIVEN: unique symbol = Symbol("driven");
-
-/** Outputs of a call that has not ended. */
-class Collector {
-  readonly outputs: Collected[] = [];
-  emitted = 0;
-  readonly #outputs: Outputs;
-  readonly #stage: string;
-  #bytes = 0;
-
-  constructor(outputs: Outputs, stage: string) {
-    this.#outputs = outputs;
-    this.#stage = stage;
-    outputs.beginCollecting();
-  }
-
-  add(element: unknown): void {
-    this.emitted++;
-    const collected = this.#outputs.collect(element);
-    if (collected === undefined) return;
-    this.outputs.push(collected);
-    this.#bytes += collected.bytes.byteLength;
-    if (this.#bytes > MAX_CALL_OUTPUT_BYTES) {
-      throw new StageError(
-        "MR_CALL_OUTPUT_TOO_LARGE",
-        `stage ${this.#stage}: one call gave back more than ${MAX_CALL_OUTPUT_BYTES} bytes; split the work into smaller items`,
-        { scope: "item" },
-      );
-    }
-  }
-
-  close(): void {
-    this.#outputs.endCollecting();
-  }
-}

@@ -1,5 +1,5 @@
-import type { NodeDefinition } from "../definition/shape.ts";
 import { retryDelayMs } from "../definition/retry-delay.ts";
+import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { CallTimeoutError, errorInfo, StageError } from "../errors.ts";
 import type { Mark } from "../streams/contract.ts";
@@ -47,6 +47,7 @@ export class Failures {
   readonly #node: NodeDefinition;
   readonly #settings: FailureSettings;
   readonly #transactions: Transactions;
+  #pendingBytes = 0;
   /** Retries of the coming transaction: items of one range with one delay share a frame. */
   #groups = new Map<string, RetryGroup>();
 
@@ -80,8 +81,11 @@ export class Failures {
       group = { range, delayMs, places: [], attempts: new Map() };
       this.#groups.set(key, group);
     }
+    const attempt = { at: this.#env.clock.now(), error: errorInfo(error) };
     group.places.push(index);
-    group.attempts.set(index, { at: this.#env.clock.now(), error: errorInfo(error) });
+    group.attempts.set(index, attempt);
+    // What earlier attempts said travels along once more.
+    this.#pendingBytes += (failures + 1) * sizeOf(attempt);
     this.#transactions.settle(range.number, range.offset + index, "retried");
     this.#transactions.count("retried", 1);
   }
@@ -108,7 +112,14 @@ export class Failures {
       frame: frame.pick([index], () => ({})),
     };
     this.#transactions.settle(range.number, range.offset + index, "dead");
-    this.#transactions.record({ key: `dead/${this.#node.name}/${id}`, value: packValue(letter) });
+    const value = packValue(letter);
+    this.#pendingBytes += value.length;
+    this.#transactions.record({ key: `dead/${this.#node.name}/${id}`, value });
+  }
+
+  /** About how many bytes the failures of the coming transaction take. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
   }
 
   /** Builds the frames of the retries that the coming transaction holds. */
@@ -120,20 +131,29 @@ export class Failures {
       }));
       for (const frame of frames) this.#transactions.retry({ ...frame, delayMs });
     }
-    this.#groups.clear();
+    this.clear();
   }
 
   clear(): void {
     this.#groups.clear();
+    this.#pendingBytes = 0;
   }
+}
+
+function sizeOf({ error }: AttemptInfo): number {
+  return 64 + error.name.length + error.message.length + error.stack.length;
 }
 
 /** The error that stands for a call which ended with its process, past its time. */
 export function timeoutError(node: NodeDefinition, what: string): Error {
   const { timeoutMs } = node.settings;
-  return new CallTimeoutError("MR_CALL_TIMEOUT", `stage ${node.name}: the call took longer than timeoutMs ${timeoutMs} ms (${what})`, {
-    scope: "item",
-  });
+  return new CallTimeoutError(
+    "MR_CALL_TIMEOUT",
+    `stage ${node.name}: the call took longer than timeoutMs ${timeoutMs} ms (${what})`,
+    {
+      scope: "item",
+    },
+  );
 }
 
 /** The error that stands for the deaths of the processes that had the item in hand. */

@@ -21,7 +21,11 @@ export function instanceLogger(env: Env, write: (line: LogLine) => void): Logger
     if (now !== second) {
       second = now;
       lines = 0;
-      if (dropped > 0) write({ level: "warn", message: `${dropped} log lines were dropped: more than ${LINES_PER_SECOND} a second` });
+      if (dropped > 0)
+        write({
+          level: "warn",
+          message: `${dropped} log lines were dropped: more than ${LINES_PER_SECOND} a second`,
+        });
       dropped = 0;
     }
     if (++lines > LINES_PER_SECOND) {

@@ -42,7 +42,10 @@ export class Instance {
   constructor(options: InstanceOptions) {
     const node = options.definition.nodes.get(options.stage);
     if (node === undefined) {
-      throw new StageError("MR_INTERNAL", `instance ${options.instance}: the pipeline has no node ${options.stage}`);
+      throw new StageError(
+        "MR_INTERNAL",
+        `instance ${options.instance}: the pipeline has no node ${options.stage}`,
+      );
     }
     this.#options = options;
     this.#node = node;
@@ -67,7 +70,9 @@ export class Instance {
     watch[WATCH.limitMs] = timeoutMs + graceMs;
     try {
       await this.#guarded("setup", () =>
-        (this.#node.handler.setup as ((context: SourceContext) => unknown) | undefined)?.(new SourceContext(this.#scope)),
+        (this.#node.handler.setup as ((context: SourceContext) => unknown) | undefined)?.(
+          new SourceContext(this.#scope),
+        ),
       ).then((state) => {
         this.#scope.state = state;
       });
@@ -180,7 +185,9 @@ export class Instance {
   /** The drain's grace is over: calls that go on are aborted. */
   abort(): void {
     this.#source?.abort();
-    this.#stage?.abort(new StageError("MR_CALL_TIMEOUT", `stage ${this.#scope.stage}: the instance is being ended`));
+    this.#stage?.abort(
+      new StageError("MR_CALL_TIMEOUT", `stage ${this.#scope.stage}: the instance is being ended`),
+    );
   }
 
   /** Runs the teardown, whatever happened before, and closes the connection. */
@@ -208,7 +215,10 @@ export class Instance {
     try {
       const limit = env.timers.sleep(timeoutMs, abort.signal).then(
         () => {
-          throw new StageError("MR_SETUP_FAILED", `stage ${this.#node.name}: its ${what} did not settle within timeoutMs ${timeoutMs} ms`);
+          throw new StageError(
+            "MR_SETUP_FAILED",
+            `stage ${this.#node.name}: its ${what} did not settle within timeoutMs ${timeoutMs} ms`,
+          );
         },
         () => undefined,
       );
@@ -218,10 +228,14 @@ export class Instance {
     } catch (error) {
       if (error instanceof MillraceError) throw error;
       const cause = ensureError(error);
-      const wrapped = new StageError("MR_SETUP_FAILED", `stage ${this.#node.name}: its ${what} threw ${cause.name}: ${cause.message}`, {
-        cause,
-        scope: "instance",
-      });
+      const wrapped = new StageError(
+        "MR_SETUP_FAILED",
+        `stage ${this.#node.name}: its ${what} threw ${cause.name}: ${cause.message}`,
+        {
+          cause,
+          scope: "instance",
+        },
+      );
       wrapped.stack = cause.stack ?? wrapped.stack ?? "";
       throw wrapped;
     } finally {

@@ -29,7 +29,9 @@ async function main(): Promise<void> {
   const fail = async (): Promise<void> => {
     await instance?.end();
     // n.b. what was reported before must be out before the process is.
-    parent.send({ kind: "log", level: "debug", message: "instance ends" } satisfies FromInstance, () => env.processes.exit(1));
+    parent.send({ kind: "log", level: "debug", message: "instance ends" } satisfies FromInstance, () =>
+      env.processes.exit(1),
+    );
   };
 
   const drain = (message: ToInstance & { kind: "drain" }): void => {

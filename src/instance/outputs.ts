@@ -12,9 +12,10 @@ export interface ReadyFrame {
 }
 
 /** Names the items of a target's next frame: their origin and the index of the first. */
-export interface OriginOf {
-  (target: number, count: number): { readonly origin: Uint8Array; readonly first: number };
-}
+export type OriginOf = (
+  target: number,
+  count: number,
+) => { readonly origin: Uint8Array; readonly first: number };
 
 /** Encoded outputs of a call that has not ended: they are placed when it has, or dropped. */
 export interface Collected {
@@ -161,7 +162,11 @@ export class Outputs {
 /** A promise is always truthy: such a `when` would hold for every item, whatever it finds out later. */
 function asyncWhen(target: Target, promise: Promise<unknown>): StageError {
   promise.catch(() => undefined);
-  return new StageError("MR_BAD_RETURN", `edge to ${target.stream}: its \`when\` gave back a promise; decide at once`, {
-    scope: "item",
-  });
+  return new StageError(
+    "MR_BAD_RETURN",
+    `edge to ${target.stream}: its \`when\` gave back a promise; decide at once`,
+    {
+      scope: "item",
+    },
+  );
 }

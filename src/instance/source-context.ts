@@ -53,7 +53,10 @@ export class SourceContext implements Context {
   checkpoint(token: unknown): void {
     if (this.#onCheckpoint === undefined) throw this.#noItem("checkpoint()");
     if (token === undefined) {
-      throw new UsageError("MR_USAGE", `source ${this.stage}: checkpoint(undefined) says nothing; give a token`);
+      throw new UsageError(
+        "MR_USAGE",
+        `source ${this.stage}: checkpoint(undefined) says nothing; give a token`,
+      );
     }
     this.#onCheckpoint(token);
   }
@@ -75,6 +78,9 @@ export class SourceContext implements Context {
   }
 
   #noItem(what: string): UsageError {
-    return new UsageError("MR_USAGE", `${this.stage}: ${what} is not to be had here: there is no item in hand`);
+    return new UsageError(
+      "MR_USAGE",
+      `${this.stage}: ${what} is not to be had here: there is no item in hand`,
+    );
   }
 }

@@ -18,7 +18,11 @@ export interface SourceState {
 }
 
 /** The state to start from. Without a token the source starts over, and its items get other ids than before. */
-export function readSourceState(stored: Uint8Array | undefined, newNonce: () => string, targets: number): SourceState {
+export function readSourceState(
+  stored: Uint8Array | undefined,
+  newNonce: () => string,
+  targets: number,
+): SourceState {
   const fresh: SourceState = {
     token: undefined,
     nonce: newNonce(),
@@ -29,7 +33,8 @@ export function readSourceState(stored: Uint8Array | undefined, newNonce: () => 
   };
   if (stored === undefined) return fresh;
   const known = unpackValue(stored) as SourceState;
-  if (known.token === undefined) return { ...fresh, n: known.n, isDone: known.isDone, sinceToken: known.sinceToken };
+  if (known.token === undefined)
+    return { ...fresh, n: known.n, isDone: known.isDone, sinceToken: known.sinceToken };
   // Edges may have been added to the pipeline since.
   const given = fresh.given.map((none, target) => known.given[target] ?? none);
   return { ...known, given: targets === 0 ? known.given : given };
@@ -54,7 +59,10 @@ export class SourceOrigins {
     const key = `${nonce}/${target}/${part}`;
     let origin = this.#known.get(key);
     if (origin === undefined) {
-      origin = createHash("sha256").update(`${this.#run}\0${this.#source}\0${key}`).digest().subarray(0, ORIGIN_BYTES);
+      origin = createHash("sha256")
+        .update(`${this.#run}\0${this.#source}\0${key}`)
+        .digest()
+        .subarray(0, ORIGIN_BYTES);
       if (this.#known.size > 64) this.#known.clear();
       this.#known.set(key, origin);
     }

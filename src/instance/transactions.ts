@@ -1,6 +1,6 @@
+import type { StreamConnection } from "../streams/connection.ts";
 import type { CountDelta, Outcome } from "../streams/contract.ts";
 import { MESSAGE, type TransactHead } from "../streams/protocol.ts";
-import type { StreamConnection } from "../streams/connection.ts";
 import type { ReadyFrame } from "./outputs.ts";
 
 export interface RecordAppend {
@@ -42,7 +42,8 @@ export class Transactions {
   settle(frame: number, place: number, outcome: Outcome): void {
     this.#settledItems++;
     const last = this.#settle[this.#settle.length - 1];
-    if (last !== undefined && last[0] === frame && last[2] === place && last[3] === outcome) last[2] = place + 1;
+    if (last !== undefined && last[0] === frame && last[2] === place && last[3] === outcome)
+      last[2] = place + 1;
     else this.#settle.push([frame, place, place + 1, outcome]);
   }
 

@@ -17,7 +17,10 @@ export async function openDataDirectory(env: Env, path: string): Promise<string>
   try {
     const info = await disk.info(directory);
     if (info !== undefined && !info.isDirectory) {
-      throw new DataDirectoryError("MR_DATA_NOT_OURS", `data directory ${directory}: it is a file; name a directory with --data`);
+      throw new DataDirectoryError(
+        "MR_DATA_NOT_OURS",
+        `data directory ${directory}: it is a file; name a directory with --data`,
+      );
     }
     await disk.makeDirectory(directory);
     const marker = join(directory, MARKER);
@@ -60,7 +63,10 @@ export async function findDataDirectory(env: Env, path: string): Promise<string 
   } catch (error) {
     throw dataError(error, directory);
   }
-  throw new DataDirectoryError("MR_DATA_NOT_OURS", `data directory ${directory}: millrace did not make it; name another with --data`);
+  throw new DataDirectoryError(
+    "MR_DATA_NOT_OURS",
+    `data directory ${directory}: millrace did not make it; name another with --data`,
+  );
 }
 
 async function checkMarker(env: Env, directory: string, marker: string): Promise<void> {
@@ -90,13 +96,25 @@ export function dataError(error: unknown, directory: string): unknown {
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return new DataDirectoryError("MR_DATA_UNWRITABLE", `data directory ${directory}: it cannot be written to (${code})`, { cause: error });
+      return new DataDirectoryError(
+        "MR_DATA_UNWRITABLE",
+        `data directory ${directory}: it cannot be written to (${code})`,
+        { cause: error },
+      );
     case "ENOTDIR":
     case "EEXIST":
-      return new DataDirectoryError("MR_DATA_NOT_OURS", `data directory ${directory}: a part of its path is a file (${code})`, { cause: error });
+      return new DataDirectoryError(
+        "MR_DATA_NOT_OURS",
+        `data directory ${directory}: a part of its path is a file (${code})`,
+        { cause: error },
+      );
     case "ENOSPC":
     case "EDQUOT":
-      return new DataDirectoryError("MR_DISK_FULL", `data directory ${directory}: the disk is full (${code})`, { cause: error });
+      return new DataDirectoryError(
+        "MR_DISK_FULL",
+        `data directory ${directory}: the disk is full (${code})`,
+        { cause: error },
+      );
     default:
       return error;
   }

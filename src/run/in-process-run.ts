@@ -7,13 +7,13 @@ import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import type { Env } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
-import { ensureError, type ErrorInfo, errorInfo, RunError } from "../errors.ts";
+import { type ErrorInfo, ensureError, errorInfo, RunError } from "../errors.ts";
 import { Instance } from "../instance/instance.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { newWatchState } from "../instance/watch-state.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import { openEngine } from "../streams/open-engine.ts";
-import { type StatsAnswer, STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
+import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.ts";
 import { StreamServer } from "../streams/server.ts";
 import { runResultOf } from "./run-result.ts";
 
@@ -84,7 +84,8 @@ export class InProcessRun {
       { onEvent: (event) => event.kind === "empty" && void this.#look() },
     );
     for (const node of [...nodes].reverse()) {
-      const count = node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? node.settings.instances.min);
+      const count =
+        node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? node.settings.instances.min);
       for (let i = 0; i < count; i++) void this.#keep(node);
     }
     void this.#look();
@@ -130,7 +131,8 @@ export class InProcessRun {
         isDone = outcome !== "failed";
         if (outcome === "source-done") this.#complete.add(node.name);
       } else if (isUp) {
-        if (this.#stopping || this.#draining.has(node.name)) void instance.drain(this.#stopping ? "stopped" : "completed");
+        if (this.#stopping || this.#draining.has(node.name))
+          void instance.drain(this.#stopping ? "stopped" : "completed");
         await instance.whenDrained();
         isDone = true;
       }
@@ -147,7 +149,9 @@ export class InProcessRun {
         what: "it failed",
       });
       if (reason !== undefined) {
-        const error = errorInfo(new RunError(reason.code, `run ${this.run}: ${reason.message}`, { scope: "run" }));
+        const error = errorInfo(
+          new RunError(reason.code, `run ${this.run}: ${reason.message}`, { scope: "run" }),
+        );
         this.#error ??= { ...error, stack: told?.error.stack ?? error.stack };
         void this.stop();
         return this.#ended(node);
@@ -178,7 +182,11 @@ export class InProcessRun {
       }
       const sight = sightOf(await this.#scan());
       const again = sightOf(await this.#scan());
-      for (const name of nodesToComplete({ shape: this.shape, complete: this.#complete, scans: [sight, again] })) {
+      for (const name of nodesToComplete({
+        shape: this.shape,
+        complete: this.#complete,
+        scans: [sight, again],
+      })) {
         if (this.#draining.has(name)) continue;
         this.#draining.add(name);
         for (const [instance, stage] of this.#instances) if (stage === name) void instance.drain("completed");

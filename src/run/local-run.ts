@@ -42,7 +42,12 @@ export class LocalRun {
   readonly controller: RunController;
   readonly #finish: () => Promise<RunResult>;
 
-  private constructor(manifest: RunManifest, isResumed: boolean, controller: RunController, finish: () => Promise<RunResult>) {
+  private constructor(
+    manifest: RunManifest,
+    isResumed: boolean,
+    controller: RunController,
+    finish: () => Promise<RunResult>,
+  ) {
     this.manifest = manifest;
     this.isResumed = isResumed;
     this.controller = controller;
@@ -96,10 +101,13 @@ export class LocalRun {
       };
       await store.write(manifest);
 
-      const backplane = new LocalBackplane(env, { onError: (error) => options.display.onLog("control", "warn", error.message, undefined) });
+      const backplane = new LocalBackplane(env, {
+        onError: (error) => options.display.onLog("control", "warn", error.message, undefined),
+      });
       undo.push(() => backplane.close());
       const boot = env.random.bytes(8).toString("hex");
-      const onError = (error: Error): void => options.display.onLog("control", "warn", error.message, undefined);
+      const onError = (error: Error): void =>
+        options.display.onLog("control", "warn", error.message, undefined);
       const agent = new Agent({
         env,
         backplane: backplane.connect("agent"),
@@ -122,9 +130,14 @@ export class LocalRun {
       await coordinator.start();
       await agent.join();
       const control = join(runtime, "control");
-      const server = await serveControlSocket(env, control, (message) => coordinator.server.dispatch(message), {
-        self: { name: "coordinator", boot },
-      });
+      const server = await serveControlSocket(
+        env,
+        control,
+        (message) => coordinator.server.dispatch(message),
+        {
+          self: { name: "coordinator", boot },
+        },
+      );
       undo.push(() => server.close());
 
       const controller = await coordinator.deploy(
@@ -140,12 +153,23 @@ export class LocalRun {
       );
       const streams = agent.run(run)?.streamsAddress;
       await lock.setNote(
-        JSON.stringify({ control, streams: streams?.socket ?? "", secret: streams?.secret ?? "" } satisfies RunAddress),
+        JSON.stringify({
+          control,
+          streams: streams?.socket ?? "",
+          secret: streams?.secret ?? "",
+        } satisfies RunAddress),
       );
       const local = new LocalRun(manifest, resumed !== undefined, controller, async () => {
         await controller.whenOver();
         const status = controller.status as RunResult["status"];
-        const result = runResultOf(run, shape, status, controller.stats, env.clock.mono() - startedAt, controller.error);
+        const result = runResultOf(
+          run,
+          shape,
+          status,
+          controller.stats,
+          env.clock.mono() - startedAt,
+          controller.error,
+        );
         // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
         await agent.stop();
         await store.write({ ...manifest, status, endedAt: env.clock.now() });
@@ -192,7 +216,7 @@ async function lockRun(env: Env, store: RunStore, pipeline: string, run: string)
     if (!(error instanceof DataDirectoryError) || error.code !== "MR_DATA_LOCKED") throw error;
     throw new DataDirectoryError(
       "MR_DATA_LOCKED",
-      `run ${run} of pipeline ${pipeline}: process ${String(error.details["pid"])} is at work on it; wait for it or stop it, or use --new to begin another`,
+      `run ${run} of pipeline ${pipeline}: process ${String(error.details.pid)} is at work on it; wait for it or stop it, or use --new to begin another`,
       { cause: error },
     );
   }
@@ -201,7 +225,8 @@ async function lockRun(env: Env, store: RunStore, pipeline: string, run: string)
 async function removeRuntime(env: Env, note: string): Promise<void> {
   const socket = addressIn(note)?.streams ?? "";
   // n.b. no other folder, whatever a note says. What it does not find, the system's sweep takes.
-  if (/[\\/]millrace-[0-9a-f]{12}[\\/]streams$/.test(socket)) await env.disk.remove(dirname(socket)).catch(() => undefined);
+  if (/[\\/]millrace-[0-9a-f]{12}[\\/]streams$/.test(socket))
+    await env.disk.remove(dirname(socket)).catch(() => undefined);
 }
 
 function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Description): void {
@@ -214,7 +239,10 @@ function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Descr
       );
     }
     if (node.kind === "source" && count !== 1) {
-      throw new UsageError("MR_USAGE", `--instances ${stage}=${count}: a source runs in exactly one instance`);
+      throw new UsageError(
+        "MR_USAGE",
+        `--instances ${stage}=${count}: a source runs in exactly one instance`,
+      );
     }
   }
 }

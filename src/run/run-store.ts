@@ -43,14 +43,21 @@ export class RunStore {
 
   /** Names that sort by time, and do not collide. */
   newName(): string {
-    const stamp = new Date(this.#env.clock.now()).toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
+    const stamp = new Date(this.#env.clock.now())
+      .toISOString()
+      .replace(/[-:]/g, "")
+      .replace("T", "-")
+      .slice(0, 15);
     return `${stamp}-${this.#env.random.bytes(3).toString("hex")}`;
   }
 
   async write(manifest: RunManifest): Promise<void> {
     const directory = this.directoryOf(manifest.pipeline, manifest.run);
     await this.#env.disk.makeDirectory(directory);
-    await this.#env.disk.replaceFile(join(directory, "run.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    await this.#env.disk.replaceFile(
+      join(directory, "run.json"),
+      `${JSON.stringify(manifest, undefined, 2)}\n`,
+    );
   }
 
   async read(pipeline: string, run: string): Promise<RunManifest | undefined> {
@@ -104,7 +111,10 @@ export function chooseRun(
   if (typeof resume === "object") {
     const named = runs.find((manifest) => manifest.run === resume.run);
     if (named === undefined) {
-      throw new RunError("MR_RUN_UNKNOWN", `pipeline ${shape.name}: there is no run ${JSON.stringify(resume.run)} here`);
+      throw new RunError(
+        "MR_RUN_UNKNOWN",
+        `pipeline ${shape.name}: there is no run ${JSON.stringify(resume.run)} here`,
+      );
     }
     checkStages(named, shape);
     return named;
@@ -128,7 +138,9 @@ function checkStages(manifest: RunManifest, shape: PipelineShape): void {
   const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
   const lost = manifest.shape.nodes.filter((node) => {
     const kind = kinds.get(node.name);
-    return node.kind === "source" ? kind !== undefined && kind !== "source" : kind === undefined || kind === "source";
+    return node.kind === "source"
+      ? kind !== undefined && kind !== "source"
+      : kind === undefined || kind === "source";
   });
   if (lost.length === 0) return;
   throw new RunError(

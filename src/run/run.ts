@@ -1,15 +1,15 @@
 import { fileURLToPath } from "node:url";
+import { countsOf } from "../coordinator/coordinator.ts";
 import { definitionOf } from "../definition/definition-of.ts";
-import type { RunResult } from "../definition/run-result.ts";
 import type { Handle, RunOptions, RunStatus } from "../definition/run-options.ts";
+import type { RunResult } from "../definition/run-result.ts";
 import { nodeEnv } from "../env/node.ts";
 import { describeValue, UsageError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { InProcessRun } from "./in-process-run.ts";
 import { LocalRun } from "./local-run.ts";
-import { countsOf } from "../coordinator/coordinator.ts";
-import { streamsOf } from "./streams-url.ts";
 import type { Resume } from "./run-store.ts";
+import { streamsOf } from "./streams-url.ts";
 import { readVersion } from "./version.ts";
 
 /**
@@ -19,9 +19,10 @@ import { readVersion } from "./version.ts";
 export async function startRun(what: unknown, options: RunOptions): Promise<Handle> {
   const definition = definitionOf(what);
   const module = definition === undefined ? moduleOf(what) : definition.module;
-  const handle = module === undefined && definition !== undefined
-    ? await startInProcess(definition, options)
-    : await startLocal(module as string, options);
+  const handle =
+    module === undefined && definition !== undefined
+      ? await startInProcess(definition, options)
+      : await startLocal(module as string, options);
   const { signal } = options;
   if (signal !== undefined) {
     const stop = (): void => void handle.stop();
@@ -36,11 +37,18 @@ export async function startRun(what: unknown, options: RunOptions): Promise<Hand
 
 function moduleOf(what: unknown): string {
   if (what instanceof URL && what.protocol === "file:") return `${fileURLToPath(what)}${what.hash}`;
-  if (typeof what === "string" && what !== "") return what.startsWith("file:") ? moduleOf(new URL(what)) : what;
-  throw new UsageError("MR_NOTHING_TO_RUN", `run: ${describeValue(what)} is neither a pipeline nor the file: URL of a module`);
+  if (typeof what === "string" && what !== "")
+    return what.startsWith("file:") ? moduleOf(new URL(what)) : what;
+  throw new UsageError(
+    "MR_NOTHING_TO_RUN",
+    `run: ${describeValue(what)} is neither a pipeline nor the file: URL of a module`,
+  );
 }
 
-async function startInProcess(definition: Parameters<typeof InProcessRun.start>[0]["definition"], options: RunOptions): Promise<Handle> {
+async function startInProcess(
+  definition: Parameters<typeof InProcessRun.start>[0]["definition"],
+  options: RunOptions,
+): Promise<Handle> {
   if (options.streams !== undefined && !options.streams.startsWith("memory")) {
     throw new UsageError(
       "MR_USAGE",
@@ -88,7 +96,8 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
       onLog: (stage, level, message, fields) =>
         logMessage(stage, { kind: "log", level, message, ...(fields === undefined ? {} : { fields }) }),
       onProgress: () => undefined,
-      onRestart: (stage, what) => logMessage(stage, { kind: "log", level: "warn", message: `${what}; replaced` }),
+      onRestart: (stage, what) =>
+        logMessage(stage, { kind: "log", level: "warn", message: `${what}; replaced` }),
       onStarted: () => undefined,
     },
   });
@@ -98,8 +107,13 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
     status: async (): Promise<RunStatus> => {
       const { controller } = local;
       const stats = controller.isOver ? controller.stats : await controller.scan();
-      const status = controller.status === "starting" || controller.status === "draining" ? "running" : controller.status;
-      return { run: local.manifest.run, status, stages: stagesOf(local.manifest.shape.nodes, stats?.counts ?? {}) };
+      const status =
+        controller.status === "starting" || controller.status === "draining" ? "running" : controller.status;
+      return {
+        run: local.manifest.run,
+        status,
+        stages: stagesOf(local.manifest.shape.nodes, stats?.counts ?? {}),
+      };
     },
     stop: (how) => local.stop(how?.now === true),
   };

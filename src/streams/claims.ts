@@ -1,6 +1,6 @@
 import type { Env } from "../env/env.ts";
 import { RangeSet } from "../wire/range-set.ts";
-import type { CountDelta, Mark, MarkWrite, StreamEngine } from "./contract.ts";
+import { type CountDelta, type Mark, type MarkWrite, NOTHING, type StreamEngine } from "./contract.ts";
 import type { Consumer, Dispatcher } from "./dispatcher.ts";
 import type { Verdict } from "./protocol.ts";
 
@@ -97,7 +97,7 @@ export class Claims {
     }
     if (marks.length > 0 || counts.length > 0) {
       await this.#engine
-        .transact({ settlements: [], appends: [], records: [], marks, counts })
+        .transact({ ...NOTHING, marks, counts })
         // The marks then live as long as this process; the items must be put back all the same.
         .catch(() => undefined);
     }

@@ -71,6 +71,9 @@ export interface Transaction {
   readonly counts: readonly CountDelta[];
 }
 
+/** The transaction that does nothing, to be spread into one that does little. */
+export const NOTHING: Transaction = { settlements: [], appends: [], records: [], marks: [], counts: [] };
+
 /** A frame as the engine hands it out, with what is left to do in it. */
 export interface Delivery {
   readonly stream: string;

@@ -3,7 +3,7 @@ import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
-import type { Settlement, StreamEngine, Transaction } from "./contract.ts";
+import { NOTHING, type Settlement, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import { type Consumer, Dispatcher } from "./dispatcher.ts";
 import { checkHello, Peer } from "./peer.ts";
@@ -172,13 +172,8 @@ export class StreamServer {
   }
 
   #countLost(stage: string, items: number): void {
-    void this.#commit({
-      settlements: [],
-      appends: [],
-      records: [],
-      marks: [],
-      counts: [[stage, "repeated:streams-restarted", items]],
-    }).catch(() => undefined);
+    const counts = [[stage, "repeated:streams-restarted", items]] as const;
+    void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);
   }
 
   async #welcomeSource(peer: Peer, hello: HelloHead): Promise<void> {
@@ -220,7 +215,10 @@ export class StreamServer {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
       if (hello.role === "source" && peer.hasBeenRefused) {
         // A source's token says what came before it is stored: it must not be, once some of that was refused.
-        throw new StreamError("MR_CLAIM_LOST", `stage ${hello.stage}, instance ${hello.instance}: an earlier transaction was refused`);
+        throw new StreamError(
+          "MR_CLAIM_LOST",
+          `stage ${hello.stage}, instance ${hello.instance}: an earlier transaction was refused`,
+        );
       }
       transaction = readTransaction(hello.stage, head, blobs, (stream) => this.dispatchers.has(stream));
       settlements = transaction.settlements;
@@ -240,7 +238,7 @@ export class StreamServer {
       return;
     }
     try {
-      const committed = this.#commit(transaction);
+      const committed = this.engine.transact(transaction);
       if (hello.role === "source")
         this.#sourceCommits.set(
           hello.stage,
@@ -259,10 +257,6 @@ export class StreamServer {
       dispatcher?.dispatch();
       this.#checkEmpty(hello.stage);
     }
-  }
-
-  async #commit(transaction: Transaction): Promise<void> {
-    await this.engine.transact(transaction);
   }
 
   #fail(error: unknown): void {
@@ -300,9 +294,5 @@ export class StreamServer {
     for (const peer of this.#peers) peer.drop();
     for (const dispatcher of this.dispatchers.values()) dispatcher.close();
     await this.engine.close();
-  }
-
-  get env(): Env {
-    return this.#env;
   }
 }

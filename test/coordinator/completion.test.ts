@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { nodesToComplete, type StreamSight, unfedComponents } from "../../src/coordinator/completion.ts";
 import type { PipelineShape } from "../../src/definition/shape.ts";
 
-function shape(nodes: Record<string, "source" | "stage" | "sink">, ...edges: [string, string][]): PipelineShape {
+function shape(
+  nodes: Record<string, "source" | "stage" | "sink">,
+  ...edges: [string, string][]
+): PipelineShape {
   return {
     name: "p",
     durability: "disk",
@@ -24,7 +27,9 @@ test("a stage is not done while its source has not ended, empty as its stream ma
 test("a stage is done when all upstream is complete and its stream holds nothing; the next one waits for it", () => {
   const scan = sights({ work: quiet, out: quiet });
   expect(nodesToComplete({ shape: line, complete: new Set(["in"]), scans: [scan, scan] })).toEqual(["work"]);
-  expect(nodesToComplete({ shape: line, complete: new Set(["in", "work"]), scans: [scan, scan] })).toEqual(["out"]);
+  expect(nodesToComplete({ shape: line, complete: new Set(["in", "work"]), scans: [scan, scan] })).toEqual([
+    "out",
+  ]);
 });
 
 test("waiting, delayed and claimed items all keep a stage from being done, and so does an append between two scans", () => {
@@ -39,7 +44,13 @@ test("waiting, delayed and claimed items all keep a stage from being done, and s
 });
 
 test("with two upstream stages one that still works is enough to wait", () => {
-  const fan = shape({ in: "source", a: "stage", b: "stage", out: "sink" }, ["in", "a"], ["in", "b"], ["a", "out"], ["b", "out"]);
+  const fan = shape(
+    { in: "source", a: "stage", b: "stage", out: "sink" },
+    ["in", "a"],
+    ["in", "b"],
+    ["a", "out"],
+    ["b", "out"],
+  );
   const scan = sights({ a: quiet, b: { unsettled: 3, appended: 9 }, out: quiet });
   expect(nodesToComplete({ shape: fan, complete: new Set(["in", "a"]), scans: [scan, scan] })).toEqual([]);
 });
@@ -57,7 +68,11 @@ test("two cycles that share a stage are done together", () => {
   const all = sights({ hub: quiet, left: quiet, right: quiet, out: quiet });
   const busy = sights({ hub: quiet, left: quiet, right: { unsettled: 1, appended: 5 }, out: quiet });
   const complete = new Set(["in"]);
-  expect(nodesToComplete({ shape: loops, complete, scans: [all, all] }).sort()).toEqual(["hub", "left", "right"]);
+  expect(nodesToComplete({ shape: loops, complete, scans: [all, all] }).sort()).toEqual([
+    "hub",
+    "left",
+    "right",
+  ]);
   expect(nodesToComplete({ shape: loops, complete, scans: [all, busy] })).toEqual([]);
   expect(unfedComponents({ shape: loops, complete: new Set() })).toEqual([]);
 });

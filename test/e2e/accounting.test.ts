@@ -40,7 +40,7 @@ test("stopped midway, what was accepted is settled or kept; what is kept is what
   expect(stopped.code).toBe(130);
   const before = calls();
   const kept = unsettled(stopped.json);
-  expect(kept["work"]).toBeGreaterThan(50);
+  expect(kept.work).toBeGreaterThan(50);
   expect(countsOf(stopped.json)).toMatchObject({ feed: { emitted: 300 }, work: { accepted: 300 } });
   const { work, pack, even, odd } = stopped.json.stages as Record<
     string,
@@ -67,7 +67,7 @@ test("stopped midway, what was accepted is settled or kept; what is kept is what
   const waiting =
     before.filter(([stage, n, attempt]) => stage === "work" && attempt === 1 && n % 10 === 1).length -
     before.filter(([stage, , attempt]) => stage === "work" && attempt === 2).length;
-  expect(firsts("work", after) + waiting).toBe(kept["work"]);
+  expect(firsts("work", after) + waiting).toBe(kept.work);
   expect(firsts("work") + firsts("work", after)).toBe(300);
   expect(countsOf(json)).toEqual({
     feed: { emitted: 300 },

@@ -146,7 +146,7 @@ test("of a live run: what is dead by now; the run goes on unharmed", { timeout: 
   project.write("go", "");
   const { code, json } = await running.ended;
   expect(code).toBe(8);
-  expect(json.stages["check"]).toMatchObject({ accepted: 11, completed: 5, dead: 6 });
+  expect(json.stages.check).toMatchObject({ accepted: 11, completed: 5, dead: 6 });
   expect(await list(project, "live")).toHaveLength(6);
 });
 
@@ -179,7 +179,7 @@ test("of a run that was killed: without touching what is unfinished, and it can 
   expect(stderr).toContain("odd resumes");
   expect(code).toBe(8);
   // The source has no checkpoints: it starts over.
-  expect(json.stages["check"]).toMatchObject({ accepted: 20, dead: 10 });
+  expect(json.stages.check).toMatchObject({ accepted: 20, dead: 10 });
 });
 
 test("of a run that a live process has locked without saying where to ask: exit code 4, after a moment", async () => {
@@ -210,7 +210,7 @@ test("more letters than a page has, of which some are large: each once", { timeo
     `,
   });
   const { json } = await project.run("many.ts", [], { timeoutMs: 50_000 });
-  expect(json.stages["out"]?.dead).toBe(2_500);
+  expect(json.stages.out?.dead).toBe(2_500);
 
   const letters = await list(project, "many");
   const numbers = letters.map(({ item }) => (item as { n: number }).n);

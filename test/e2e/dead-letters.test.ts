@@ -47,7 +47,7 @@ export default p;
     expect(code).toBe(8);
     expect(unsettled(json)).toEqual({});
     const dead = [10, 11, 12, 13, 14, 15, 16, 17, 18, 20];
-    expect(json.stages["work"]).toMatchObject({ accepted: 500, completed: 490, dead: 10, emitted: 490 });
+    expect(json.stages.work).toMatchObject({ accepted: 500, completed: 490, dead: 10, emitted: 490 });
     const others = Array.from({ length: 500 }, (_, n) => (n === 19 ? "saved" : n)).filter(
       (n) => !dead.includes(n as number),
     );
@@ -219,5 +219,5 @@ export default p;
     ...all,
   ];
   expect(project.notes<number>().sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
-  expect(json.stages["route"]).toMatchObject({ accepted: 60, completed: 8, filtered: 50, dead: 2 });
+  expect(json.stages.route).toMatchObject({ accepted: 60, completed: 8, filtered: 50, dead: 2 });
 });

@@ -37,7 +37,7 @@ test("a machine on which runs work is well, and nothing is made for the asking",
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   expect(Object.keys(of)).toEqual(["node", "memory", "sockets", "processes", "compiler", "data", "streams"]);
   expect(Object.values(of).filter((check) => check.status === "fail")).toEqual([]);
-  expect(of["processes"]?.detail).toMatch(/ends \d+ ms after its agent was killed/);
+  expect(of.processes?.detail).toMatch(/ends \d+ ms after its agent was killed/);
   expect(existsSync(project.data)).toBe(false);
 });
 
@@ -49,9 +49,9 @@ test("a data directory: how long a flush takes, and that no run is unfinished; n
   const { code, of } = await examine(project);
 
   expect(code).toBe(0);
-  expect(of["data"]).toMatchObject({ status: "ok", detail: expect.stringContaining("GB are free") });
-  expect(of["flush"]?.detail).toMatch(/\d\.\d\d ms \(median of 20\)|survives a power cut|server/);
-  expect(of["runs"]).toMatchObject({ status: "ok", detail: "1 run, none unfinished" });
+  expect(of.data).toMatchObject({ status: "ok", detail: expect.stringContaining("GB are free") });
+  expect(of.flush?.detail).toMatch(/\d\.\d\d ms \(median of 20\)|survives a power cut|server/);
+  expect(of.runs).toMatchObject({ status: "ok", detail: "1 run, none unfinished" });
   expect(readdirSync(project.data, { recursive: true })).toEqual(before);
 });
 
@@ -61,7 +61,7 @@ test("a run at work is named with its process; one that was killed is to be resu
   const project = cliProject({ "plain.ts": ENDLESS });
   const running = project.start("plain.ts", [], { timeoutMs: 50_000 });
   await running.until((said) => said.includes("plain runs"));
-  expect((await examine(project)).of["runs"]).toMatchObject({
+  expect((await examine(project)).of.runs).toMatchObject({
     status: "ok",
     detail: expect.stringContaining(`is at work (process ${running.pid})`),
   });
@@ -71,7 +71,7 @@ test("a run at work is named with its process; one that was killed is to be resu
   const { code, of } = await examine(project);
 
   expect(code).toBe(0);
-  expect(of["runs"]).toMatchObject({
+  expect(of.runs).toMatchObject({
     status: "warn",
     detail: expect.stringMatching(/was interrupted, with a lock of process \d+, which is gone/),
     fix: expect.stringContaining("--new"),
@@ -89,7 +89,7 @@ test.each([
   const { code, ok, of } = await examine(project, project.path(name));
 
   expect({ code, ok }).toEqual({ code: 1, ok: false });
-  expect(of["data"]).toMatchObject({
+  expect(of.data).toMatchObject({
     status: "fail",
     detail: expect.stringContaining(name),
     fix: expect.stringContaining("--data"),
@@ -105,7 +105,7 @@ test("a runtime folder in which no socket can be made fails", async () => {
   });
 
   expect(code).toBe(1);
-  expect(of["sockets"]).toMatchObject({ status: "fail", fix: expect.stringContaining("XDG_RUNTIME_DIR") });
+  expect(of.sockets).toMatchObject({ status: "fail", fix: expect.stringContaining("XDG_RUNTIME_DIR") });
 });
 
 test("for people: a line a check, and what to do below it", async () => {

@@ -38,10 +38,10 @@ test("SIGTERM under load: what has begun is finished, the rest is kept, nothing 
   expect(json.status).toBe("stopped");
   expect(json.repeats).toEqual({});
   // Every call that had begun has ended well, part batches were flushed.
-  expect(json.stages["slow"]).toMatchObject({ completed: project.notes("begun").length, dead: 0 });
+  expect(json.stages.slow).toMatchObject({ completed: project.notes("begun").length, dead: 0 });
   expect(project.notes("told")).toContain("stopped");
   const sizes = project.notes<number>("batches");
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(json.stages["batch"]?.completed);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(json.stages.batch?.completed);
 
   project.write("busy.ts", PIPELINE(1, 300).replace("withinMs: 60_000", "withinMs: 20"));
   const resumed = await project.run("busy.ts");
@@ -66,7 +66,7 @@ test("a second Ctrl-C stops at once: nothing is lost, what was in hand comes aga
   expect(performance.now() - at).toBeLessThan(2_500);
   expect(code).toBe(130);
   expect(json.status).toBe("stopped");
-  expect(json.stages["slow"]).toMatchObject({ accepted: 200, completed: 0, dead: 0 });
+  expect(json.stages.slow).toMatchObject({ accepted: 200, completed: 0, dead: 0 });
 
   project.write("busy.ts", PIPELINE(1, 200).replace("withinMs: 60_000", "withinMs: 20"));
   const resumed = await project.run("busy.ts");

@@ -9,7 +9,7 @@ import { KillRound, type RoundPlan, type RoundReport } from "../support/kill-rou
 const ROUNDS = 20;
 const OF_EACH_KIND = 6;
 /** Kills that come too late prove nothing: their round is run again, at other moments. */
-const MOST_AGAIN = 8;
+const MOST_AGAIN = 12;
 
 /** `MILLRACE_TEST_SEED=7 npm run test:long -- kill` runs other rounds, or those of a failure again. */
 const { MILLRACE_TEST_SEED = "1" } = process.env;

@@ -62,7 +62,7 @@ async function expectOnlyMarked(
   });
   const innocent = Array.from({ length: items }, (_, n) => n).filter((n) => !marked.includes(n));
   expect(project.notes<number>().sort((a, b) => a - b)).toEqual(innocent);
-  expect(json.stages["work"]).toMatchObject({
+  expect(json.stages.work).toMatchObject({
     accepted: items,
     completed: innocent.length,
     dead: marked.length,

@@ -66,10 +66,10 @@ test(
       // While it rests: accepted is what has been settled and what is kept.
       const left = unsettled(json);
       expect(Object.values(left).every((kept) => kept > 0)).toBe(true);
-      expect(json.stages["out"]?.completed).toBe(project.notes().length);
-      expect(json.stages["feed"]?.emitted).toBe(json.stages["work"]?.accepted);
-      expect(json.stages["work"]?.completed).toBe(json.stages["out"]?.accepted);
-      lives.push({ run: json.run, kept: left["work"] ?? 0 });
+      expect(json.stages.out?.completed).toBe(project.notes().length);
+      expect(json.stages.feed?.emitted).toBe(json.stages.work?.accepted);
+      expect(json.stages.work?.completed).toBe(json.stages.out?.accepted);
+      lives.push({ run: json.run, kept: left.work ?? 0 });
     }
     const { code, json, stderr } = await project.run("counting.ts");
     expect(code).toBe(0);
@@ -78,7 +78,7 @@ test(
     expect(project.notes<number>().sort((a, b) => a - b)).toEqual(Array.from({ length: 400 }, (_, n) => n));
     expect(unsettled(json)).toEqual({});
     // A stopped source goes on behind its last item: nothing is yielded twice, since it had a token for each ten.
-    const given = json.stages["feed"]?.emitted ?? 0;
+    const given = json.stages.feed?.emitted ?? 0;
     const repeated = json.repeats["source-restarted"] ?? 0;
     expect(given).toBe(400 + repeated);
     expect(repeated).toBeLessThanOrEqual(2 * 10);

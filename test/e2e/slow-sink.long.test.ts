@@ -40,8 +40,8 @@ test("a source that floods a sink which crawls makes no process grow: memory is 
   expect(code).toBe(130);
 
   // A flood it was: far more than memory would have kept this small came in, and hardly any of it could go out.
-  const given = json.stages["feed"]?.emitted ?? 0;
-  const waiting = (json.stages["out"]?.accepted ?? 0) - (json.stages["out"]?.completed ?? 0);
+  const given = json.stages.feed?.emitted ?? 0;
+  const waiting = (json.stages.out?.accepted ?? 0) - (json.stages.out?.completed ?? 0);
   process.stdout.write(`${given} items given, ${waiting} wait at the sink\n`);
   for (const [kind, samples] of memory)
     process.stdout.write(`${kind}: ${samples.map((mb) => mb.toFixed(0)).join(" ")} MB\n`);

@@ -55,7 +55,7 @@ test("a wall clock that jumps by hours disturbs neither retries nor time-outs, b
   expect(Math.abs(project.notes<number>("clock")[0]! - before)).toBeGreaterThan(60_000);
   expect(durationMs).toBeLessThan(30_000);
   expect(unsettled(json)).toEqual({});
-  expect(json.stages["again"]).toMatchObject({ accepted: 300, completed: 300 });
+  expect(json.stages.again).toMatchObject({ accepted: 300, completed: 300 });
   const out = project.notes<number[]>().flat();
   expect(out.sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, n) => n));
 

@@ -25,8 +25,14 @@ test("run() of a pipeline without a module runs in this process and accounts for
   const result = await run(p, { params: { items: 1_000 } });
   expect(result.status).toBe("completed");
   expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, i) => i * 20));
-  expect(result.stages["even"]).toMatchObject({ accepted: 1_000, completed: 500, filtered: 500, dead: 0, emitted: 500 });
-  expect(result.stages["out"]).toMatchObject({ accepted: 500, completed: 500 });
+  expect(result.stages.even).toMatchObject({
+    accepted: 1_000,
+    completed: 500,
+    filtered: 500,
+    dead: 0,
+    emitted: 500,
+  });
+  expect(result.stages.out).toMatchObject({ accepted: 500, completed: 500 });
 });
 
 test("params are checked before anything starts", async () => {
@@ -36,7 +42,9 @@ test("params are checked before anything starts", async () => {
     started = true;
     yield 1;
   }).to(p.sink("out", () => undefined));
-  await expect(run(p, { params: { items: "many" } as never })).rejects.toMatchObject({ code: "MR_BAD_PARAMS" });
+  await expect(run(p, { params: { items: "many" } as never })).rejects.toMatchObject({
+    code: "MR_BAD_PARAMS",
+  });
   expect(started).toBe(false);
 });
 
@@ -47,21 +55,25 @@ test("an item that fails to the end is dead, the others are not held back; setup
   p.source("numbers", function* () {
     for (let i = 0; i < 10; i++) yield i;
   }).to(
-    p.sink("out", {
-      setup: () => {
-        life.push("setup");
-        return { sum: 0 };
+    p.sink(
+      "out",
+      {
+        setup: () => {
+          life.push("setup");
+          return { sum: 0 };
+        },
+        run: (n: number, ctx) => {
+          if (n === 3) throw new RangeError("three");
+          ctx.state.sum += n;
+        },
+        teardown: ({ sum }) => void life.push(`teardown ${sum}`),
       },
-      run: (n: number, ctx) => {
-        if (n === 3) throw new RangeError("three");
-        ctx.state.sum += n;
-      },
-      teardown: ({ sum }) => void life.push(`teardown ${sum}`),
-    }, { retry: quick, onFailed: (item, error) => void buried.push([item, error.message]) }),
+      { retry: quick, onFailed: (item, error) => void buried.push([item, error.message]) },
+    ),
   );
   const result = await run(p);
   expect(result.status).toBe("completed");
-  expect(result.stages["out"]).toMatchObject({ accepted: 10, completed: 9, dead: 1 });
+  expect(result.stages.out).toMatchObject({ accepted: 10, completed: 9, dead: 1 });
   expect(life).toEqual(["setup", "teardown 42"]);
   expect(buried).toEqual([[3, "three"]]);
 });
@@ -78,7 +90,7 @@ test("a call that never settles is given up after time-out and grace, and the ru
     }),
   );
   const result = await run(p);
-  expect(result.stages["out"]).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
+  expect(result.stages.out).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
 });
 
 test("a source that keeps throwing fails the run; run() resolves and says why", async () => {
@@ -129,10 +141,15 @@ test("a module by its URL runs in processes of its own, and a handle tells how i
   expect((await handle.status()).run).toBe(handle.run);
   const result = await handle.done;
   expect(result).toMatchObject({ run: handle.run, status: "completed" });
-  expect(result.stages["out"]).toMatchObject({ accepted: 100, completed: 100 });
+  expect(result.stages.out).toMatchObject({ accepted: 100, completed: 100 });
   const { readFileSync } = await import("node:fs");
-  const lines = readFileSync(join(folder, "out.txt"), "utf8").trim().split("\n").map((line) => line.split(" "));
-  expect(lines.map(([, n]) => Number(n)).sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i * i));
+  const lines = readFileSync(join(folder, "out.txt"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" "));
+  expect(lines.map(([, n]) => Number(n)).sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 100 }, (_, i) => i * i),
+  );
   expect(lines.every(([pid]) => Number(pid) !== process.pid)).toBe(true);
 });
 

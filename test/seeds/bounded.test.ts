@@ -42,7 +42,7 @@ test(
     ];
     expect(project.notes<string>().sort()).toEqual(expected.sort());
     expect(unsettled(json)).toEqual({});
-    expect(json.stages["out"]).toMatchObject({ accepted: 54, completed: 54 });
+    expect(json.stages.out).toMatchObject({ accepted: 54, completed: 54 });
     expect(project.notes("teardown")).toHaveLength(1);
   },
 );
@@ -71,7 +71,7 @@ test(
     const { code, json } = await project.run("held.ts");
     expect(code).toBe(8);
     expect(project.notes<string>().sort()).toEqual(["a", "b", "c"]);
-    expect(json.stages["work"]).toMatchObject({ accepted: 4, completed: 3, dead: 1 });
+    expect(json.stages.work).toMatchObject({ accepted: 4, completed: 3, dead: 1 });
     expect(unsettled(json)).toEqual({});
   },
 );
@@ -108,14 +108,14 @@ test(
     };
     // The stage behind the first source alone ends by itself; the sink, which the second source feeds, goes on.
     let seen = await counts();
-    while (seen["pass"]?.[1] !== 1) seen = await counts();
+    while (seen.pass?.[1] !== 1) seen = await counts();
     expect(seen).toEqual({ first: [0, 1], second: [1, 0], pass: [0, 1], out: [1, 0] });
 
     project.write("go", "");
     const { code, json } = await running.ended;
     expect(code).toBe(0);
     expect(json.status).toBe("completed");
-    expect(json.stages["out"]).toMatchObject({ accepted: 4, completed: 4 });
+    expect(json.stages.out).toMatchObject({ accepted: 4, completed: 4 });
   },
 );
 

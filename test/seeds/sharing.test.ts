@@ -30,7 +30,7 @@ test(
 
     const { code, json } = await running.ended;
     expect(code).toBe(0);
-    expect(json.stages["out"]).toMatchObject({ accepted: 1_000, completed: 1_000 });
+    expect(json.stages.out).toMatchObject({ accepted: 1_000, completed: 1_000 });
     const shares = new Map<number, number>();
     for (const [, pid] of done()) shares.set(pid, (shares.get(pid) ?? 0) + 1);
     shares.delete(victim);
@@ -59,7 +59,7 @@ test(
     const [one, two] = await Promise.all([project.run("one.ts"), project.run("two.ts")]);
     for (const { code, json } of [one, two]) {
       expect(code).toBe(0);
-      expect(json.stages["out"]).toMatchObject({ accepted: 200, completed: 200 });
+      expect(json.stages.out).toMatchObject({ accepted: 200, completed: 200 });
       expect(unsettled(json)).toEqual({});
     }
     expect(project.notes("one")).toEqual(Array(200).fill("one"));

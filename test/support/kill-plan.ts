@@ -12,7 +12,7 @@ export function planRounds(seed: number, rounds: number, ofEachKind: number): Ro
   const random = new SeededRandom(seed);
   const units = KILL_KINDS.flatMap((kind) =>
     Array.from({ length: ofEachKind }, (): KillKind[] =>
-      kind === "suspect" ? [random.pick(["stage", "sink"] as const), "suspect"] : [kind],
+      kind === "suspect" ? [random.pick(["stage", "sink", "sink"] as const), "suspect"] : [kind],
     ),
   );
   const plans: KillKind[][] = Array.from({ length: rounds }, () => []);

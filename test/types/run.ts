@@ -1,4 +1,4 @@
-import { type Handle, pipeline, type RunResult, run, start } from "millrace";
+import { type Handle, pipeline, type RunResult, run, type start } from "millrace";
 import { z } from "zod";
 import { type Equal, expectType } from "./equal.ts";
 
@@ -12,7 +12,11 @@ export async function runs(): Promise<void> {
   await run(p, { params: { region: "eu" } });
   await run<typeof p>(new URL("./typed.ts", import.meta.url), { params: { region: "eu", limit: 3 } });
   await run(q);
-  await run(new URL("./typed.ts", import.meta.url), { params: { anything: 1 }, instances: { stage: 2 }, resume: "new" });
+  await run(new URL("./typed.ts", import.meta.url), {
+    params: { anything: 1 },
+    instances: { stage: 2 },
+    resume: "new",
+  });
   // @ts-expect-error region is text
   await run(p, { params: { region: 1 } });
   // @ts-expect-error the schema has no such param

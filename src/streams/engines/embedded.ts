@@ -2,14 +2,15 @@ import type { Env, Timer } from "../../env/env.ts";
 import { StreamError } from "../../errors.ts";
 import type { RecordStore } from "../../records/record-store.ts";
 import { Frame } from "../../wire/frame.ts";
-import type {
-  Capabilities,
-  Deliveries,
-  Delivery,
-  Durability,
-  StreamEngine,
-  StreamStats,
-  Transaction,
+import {
+  type Capabilities,
+  type Deliveries,
+  type Delivery,
+  type Durability,
+  NOTHING,
+  type StreamEngine,
+  type StreamStats,
+  type Transaction,
 } from "../contract.ts";
 import { FrameShelf } from "./frame-shelf.ts";
 import { Ledger } from "./ledger.ts";
@@ -76,7 +77,7 @@ export class EmbeddedEngine implements StreamEngine {
     this.records = new LogRecords(
       this.#ledger.records,
       (location) => this.#log.read(location),
-      (writes) => this.transact({ settlements: [], appends: [], records: writes, marks: [], counts: [] }),
+      (writes) => this.transact({ ...NOTHING, records: writes }),
     );
   }
 

@@ -1,0 +1,100 @@
+import type { NodeDefinition } from "../definition/shape.ts";
+import type { Env } from "../env/env.ts";
+import { EncodingError, ensureError } from "../errors.ts";
+import { CallContext, type InstanceScope } from "./call-context.ts";
+import { isThenable } from "./call-results.ts";
+import type { DeadReason, Failures } from "./failures.ts";
+import type { Transactions } from "./transactions.ts";
+import type { ItemRef } from "./work.ts";
+
+export interface FailedItemsParts {
+  readonly env: Env;
+  readonly node: NodeDefinition;
+  readonly scope: InstanceScope;
+  readonly transactions: Transactions;
+  readonly failures: Failures;
+  /** Whether results for this connection's items still count. */
+  isCurrent(epoch: number): boolean;
+  /** An asynchronous `onFailed` has begun (1) or ended (-1): it takes a slot as a call does. */
+  onHook(by: 1 | -1): void;
+}
+
+/** Takes failed items to their next attempt or to the dead letters, asking and telling the user on the way. */
+export class FailedItems {
+  readonly #parts: FailedItemsParts;
+
+  constructor(parts: FailedItemsParts) {
+    this.#parts = parts;
+  }
+
+  /** Decodes an item; one that cannot be is buried, and there is no answer. */
+  decode(ref: ItemRef): { item: unknown } | undefined {
+    try {
+      return { item: ref.range.item(ref.index) };
+    } catch (error) {
+      const cause = new EncodingError(
+        "MR_NOT_DECODABLE",
+        `stage ${this.#parts.node.name}: the stored bytes of item ${ref.range.frame.idOf(ref.index)} cannot be decoded: ${ensureError(error).message}`,
+        { scope: "item", cause: error },
+      );
+      this.bury(ref, undefined, cause, "not-decodable");
+      return undefined;
+    }
+  }
+
+  fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
+    if (!this.#parts.isCurrent(ref.range.epoch)) return;
+    const { failures } = this.#parts;
+    const error = ensureError(thrown);
+    let isLast: boolean;
+    try {
+      isLast = failures.isLast(ref, error);
+    } catch (unlessError) {
+      this.#parts.scope.log.error(
+        { error: ensureError(unlessError).message },
+        "retry.unless threw; the item is retried",
+      );
+      isLast = false;
+    }
+    this.#parts.transactions.count("failed", 1);
+    if (isLast) this.bury(ref, item, error, reason);
+    else failures.retry(ref, error);
+  }
+
+  bury(ref: ItemRef, item: unknown, error: Error, reason: DeadReason): void {
+    const { node, scope, failures } = this.#parts;
+    const { onFailed } = node;
+    if (onFailed === undefined || reason === "not-decodable") {
+      failures.bury(ref, error, reason);
+      return;
+    }
+    const lament = (thrown: unknown): void => {
+      scope.log.error(
+        { error: ensureError(thrown).message, item: ref.range.frame.idOf(ref.index) },
+        "onFailed threw",
+      );
+    };
+    let told: unknown;
+    try {
+      told = (onFailed as (item: unknown, error: Error, context: CallContext) => unknown)(
+        item,
+        error,
+        new CallContext(scope, [ref], [item]),
+      );
+    } catch (thrown) {
+      lament(thrown);
+    }
+    if (!isThenable(told)) {
+      failures.bury(ref, error, reason);
+      return;
+    }
+    this.#parts.onHook(1);
+    const end = (): void => {
+      if (this.#parts.isCurrent(ref.range.epoch)) failures.bury(ref, error, reason);
+      this.#parts.onHook(-1);
+    };
+    // A hook that never settles must not keep the item: its time is that of a call.
+    const limit = this.#parts.env.timers.sleep(node.settings.timeoutMs);
+    void Promise.race([Promise.resolve(told).catch(lament), limit]).then(end);
+  }
+}

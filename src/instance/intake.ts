@@ -1,0 +1,130 @@
+import type { NodeDefinition } from "../definition/shape.ts";
+import type { Env } from "../env/env.ts";
+import type { DeliveredRange } from "../streams/protocol.ts";
+import { ItemDecoder } from "../wire/item-codec.ts";
+import type { Announcer } from "./announcer.ts";
+import type { Caller } from "./caller.ts";
+import { Groups } from "./groups.ts";
+import type { InHand } from "./in-hand.ts";
+import { type ItemRef, WorkRange } from "./work.ts";
+
+export interface IntakeParts {
+  readonly env: Env;
+  readonly node: NodeDefinition;
+  /** Every item is called alone, whatever the stage's batches are. */
+  readonly isAlone: boolean;
+  readonly caller: Caller;
+  readonly announcer: Announcer;
+  readonly inHand: InHand;
+  /** A part batch has waited long enough. */
+  onReady(): void;
+}
+
+/** What was delivered and not called yet: single items in order, batches in the making. */
+export class Intake {
+  readonly #parts: IntakeParts;
+  readonly #decoder = new ItemDecoder();
+  readonly #groups: Groups | undefined;
+  #queue: WorkRange[] = [];
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    const { batch } = parts.node.settings;
+    this.#groups =
+      batch === undefined || parts.isAlone
+        ? undefined
+        : new Groups(parts.env, batch.size, batch.withinMs, () => parts.onReady());
+  }
+
+  /** Takes a delivered range; gives the number of its items. */
+  add(delivered: DeliveredRange, bytes: Buffer, epoch: number): number {
+    const range = new WorkRange(delivered, bytes, this.#decoder, epoch);
+    this.#queue.push(range);
+    return range.count;
+  }
+
+  /** True when nothing is left that could be called or put into a batch. */
+  get isDry(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  get hasWork(): boolean {
+    return this.#queue.length > 0 || this.#groups?.hasReady === true;
+  }
+
+  get hasBatches(): boolean {
+    return this.#groups?.isEmpty === false;
+  }
+
+  /** Makes one call, or a step towards one; false when there is nothing to do, or it must wait. */
+  step(takesNew: boolean): boolean {
+    const group = this.#groups?.take();
+    if (group !== undefined) {
+      if (!this.#parts.announcer.begin(group.refs)) {
+        // The announcement is stuck in a full socket: the batch goes first when there is room.
+        this.#groups?.putBack(group);
+        return false;
+      }
+      this.#parts.caller.call(group.refs, group.items);
+      return true;
+    }
+    const range = this.#queue[0];
+    if (range === undefined || !takesNew || !this.#takeFrom(range)) return false;
+    if (range.isSpent) this.#queue.shift();
+    return true;
+  }
+
+  /** Deals with the next item of a range; false when it must wait. */
+  #takeFrom(range: WorkRange): boolean {
+    const ref: ItemRef = { range, index: range.next };
+    if (this.#parts.caller.isJudged(ref)) {
+      // `onFailed` is the user's code too.
+      if (!this.#parts.announcer.begin([ref])) return false;
+      range.next++;
+      this.#parts.caller.settleJudged(ref);
+      return true;
+    }
+    if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
+      range.next++;
+      this.#group(this.#groups, ref);
+      return true;
+    }
+    if (
+      range.next >= range.begun &&
+      !this.#parts.announcer.beginRange(range, this.#parts.caller.active === 0)
+    )
+      return false;
+    range.next++;
+    const decoded = this.#parts.caller.decode(ref);
+    // An item of a batch that failed before is called alone, so that it can fail nobody else again.
+    if (decoded !== undefined) this.#parts.caller.call([ref], [decoded.item]);
+    return true;
+  }
+
+  #group(groups: Groups, ref: ItemRef): void {
+    const decoded = this.#parts.caller.decode(ref);
+    if (decoded === undefined) return;
+    const { batchBy } = this.#parts.node;
+    let key: unknown;
+    this.#parts.inHand.enter([ref]);
+    try {
+      key = batchBy === undefined ? undefined : (batchBy as (item: unknown) => unknown)(decoded.item);
+    } catch (error) {
+      this.#parts.caller.fail(ref, decoded.item, error);
+      return;
+    } finally {
+      this.#parts.inHand.leave();
+    }
+    groups.add(key, ref, decoded.item);
+  }
+
+  /** Part batches become ready: nothing more will come. */
+  closeBatches(): void {
+    this.#groups?.closeAll();
+  }
+
+  clear(): void {
+    this.#queue = [];
+    this.#groups?.clear();
+  }
+}

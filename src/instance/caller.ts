@@ -1,14 +1,12 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import type { Mark } from "../streams/contract.ts";
-import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
 import { CallContext, type InstanceScope } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
 import { Collector } from "./collector.ts";
 import type { Credit } from "./credit.ts";
 import { Deadlines, type TimedCall } from "./deadlines.ts";
 import { FailedItems } from "./failed-items.ts";
-import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
+import { type DeadReason, type Failures, timeoutError } from "./failures.ts";
 import type { InHand } from "./in-hand.ts";
 import type { Outputs } from "./outputs.ts";
 import type { Transactions } from "./transactions.ts";
@@ -81,48 +79,50 @@ export class Caller {
     return this.#failed.decode(ref);
   }
 
-  /** Whether the death of a process has decided what becomes of the item. */
-  isJudged(ref: ItemRef): boolean {
-    const mark = ref.range.markOf(ref.index);
-    return mark !== undefined && (mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER);
+  /** Failed items, and those whose fate the death of a process has decided. */
+  get failed(): FailedItems {
+    return this.#failed;
   }
 
-  /** Deals with a judged item. */
-  settleJudged(ref: ItemRef): void {
-    const mark = ref.range.markOf(ref.index) as Mark;
-    const { node, failures } = this.#parts;
-    const decoded = this.decode(ref);
-    if (decoded === undefined) return;
-    if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
-    else if (mark.kills === KILLS_TO_DEAD_LETTER)
-      this.#failed.bury(ref, decoded.item, killedError(node, mark), "killed");
-    // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
-    else failures.bury(ref, killedError(node, mark), "killed");
+  /** The clock as it was last read: one reading a call is enough, the end of one is the beginning of the next. */
+  #now = 0;
+  /** Items whose calls were over when they returned, since the last {@link turn}. */
+  #done = 0;
+
+  /** To be called before the first call of a turn, and now and then in it; gives how many items were done since. */
+  turn(now: number): number {
+    this.#now = now;
+    const done = this.#done;
+    this.#done = 0;
+    return done;
   }
 
   /** Calls the function with one item, or with a batch. */
   call(refs: readonly ItemRef[], items: readonly unknown[]): void {
-    const { inHand, scope, env, credit } = this.#parts;
+    const { inHand, scope, env } = this.#parts;
     const context = new CallContext(scope, refs, items);
     inHand.enter(refs);
-    const startedAt = env.clock.mono();
+    const startedAt = this.#now;
     let value: unknown;
     try {
       value = this.#run(this.#isBatch ? items : items[0], context);
     } catch (error) {
       inHand.leave();
-      credit.took(env.clock.mono() - startedAt, items.length);
+      this.#now = env.clock.mono();
+      this.#done += items.length;
       this.#failAll(refs, items, context, error);
       return;
     }
+    this.#now = env.clock.mono();
     if (isThenable(value)) {
       inHand.leave();
       void this.#await({ refs, items, context, startedAt, isSettled: false, timedOut: false }, items, value);
       return;
     }
     const { timeoutMs } = this.#parts.node.settings;
-    if (env.clock.mono() - startedAt > timeoutMs) {
+    if (this.#now - startedAt > timeoutMs) {
       inHand.leave();
+      this.#done += items.length;
       const late = timeoutError(this.#parts.node, "it blocked its process meanwhile");
       for (const [i, ref] of refs.entries()) this.#fail(ref, items[i], late, "timeout");
       return;
@@ -135,7 +135,7 @@ export class Caller {
       void this.#await(call, items, this.#drive(refs, items, context, returned));
       return;
     }
-    credit.took(env.clock.mono() - startedAt, items.length);
+    this.#done += items.length;
   }
 
   async #await(call: Call, items: readonly unknown[], promise: PromiseLike<unknown>): Promise<void> {
@@ -275,11 +275,6 @@ export class Caller {
       const own = context.failed?.has(i) === true ? context.failed.get(i) : error;
       this.#fail(refs[i] as ItemRef, items[i], own, "error");
     }
-  }
-
-  /** Fails an item before its call: one of the user's functions about it threw. */
-  fail(ref: ItemRef, item: unknown, thrown: unknown): void {
-    this.#fail(ref, item, thrown, "error");
   }
 
   #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {

@@ -1,6 +1,8 @@
 /** Work that an instance may hold ahead, in milliseconds of its own time. */
 const AHEAD_MS = 100;
-const MAX_CREDIT = 16_384;
+const MAX_CREDIT = 32_768;
+/** Bytes that it may hold ahead: large items are few. */
+const AHEAD_BYTES = 32 * 1024 * 1024;
 
 /**
  * How many items an instance asks for: at least a few calls' worth, so that it never waits between two of
@@ -13,6 +15,8 @@ export class Credit {
   #target: number;
   /** Milliseconds a call takes per item, averaged; 0: not known yet. */
   #costMs = 0;
+  /** Bytes of an item, averaged; 0: not known yet. */
+  #itemBytes = 0;
   /** Given and not used yet. */
   outstanding = 0;
   /** Delivered, and not known to be settled for good. */
@@ -42,7 +46,8 @@ export class Credit {
 
   get #most(): number {
     const worth = this.#costMs === 0 ? this.#least * 2 : (AHEAD_MS / this.#costMs) * this.#slots;
-    return Math.max(this.#least, Math.min(MAX_CREDIT, Math.floor(worth)));
+    const fits = this.#itemBytes === 0 ? MAX_CREDIT : AHEAD_BYTES / this.#itemBytes;
+    return Math.max(this.#least, Math.min(MAX_CREDIT, Math.floor(worth), Math.floor(fits)));
   }
 
   /** Items to ask for now; 0 while it is not worth a message. */
@@ -55,7 +60,9 @@ export class Credit {
     return room;
   }
 
-  delivered(items: number): void {
+  delivered(items: number, bytes: number): void {
+    const each = bytes / items;
+    this.#itemBytes = this.#itemBytes === 0 ? each : this.#itemBytes * 0.9 + each * 0.1;
     this.outstanding -= items;
     this.held += items;
   }

@@ -1,9 +1,11 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { EncodingError, ensureError } from "../errors.ts";
+import type { Mark } from "../streams/contract.ts";
+import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
 import { CallContext, type InstanceScope } from "./call-context.ts";
 import { isThenable } from "./call-results.ts";
-import type { DeadReason, Failures } from "./failures.ts";
+import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";
 
@@ -40,6 +42,25 @@ export class FailedItems {
       this.bury(ref, undefined, cause, "not-decodable");
       return undefined;
     }
+  }
+
+  /** Whether the death of a process has decided what becomes of the item. */
+  isJudged(ref: ItemRef): boolean {
+    const mark = ref.range.markOf(ref.index);
+    return mark !== undefined && (mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER);
+  }
+
+  /** Deals with a judged item. */
+  settleJudged(ref: ItemRef): void {
+    const mark = ref.range.markOf(ref.index) as Mark;
+    const { node, failures } = this.#parts;
+    const decoded = this.decode(ref);
+    if (decoded === undefined) return;
+    if (mark.timedOut === true) this.fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
+    else if (mark.kills === KILLS_TO_DEAD_LETTER)
+      this.bury(ref, decoded.item, killedError(node, mark), "killed");
+    // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
+    else failures.bury(ref, killedError(node, mark), "killed");
   }
 
   fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {

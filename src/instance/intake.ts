@@ -77,11 +77,11 @@ export class Intake {
   /** Deals with the next item of a range; false when it must wait. */
   #takeFrom(range: WorkRange): boolean {
     const ref: ItemRef = { range, index: range.next };
-    if (this.#parts.caller.isJudged(ref)) {
+    if (this.#parts.caller.failed.isJudged(ref)) {
       // `onFailed` is the user's code too.
       if (!this.#parts.announcer.begin([ref])) return false;
       range.next++;
-      this.#parts.caller.settleJudged(ref);
+      this.#parts.caller.failed.settleJudged(ref);
       return true;
     }
     if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
@@ -110,7 +110,7 @@ export class Intake {
     try {
       key = batchBy === undefined ? undefined : (batchBy as (item: unknown) => unknown)(decoded.item);
     } catch (error) {
-      this.#parts.caller.fail(ref, decoded.item, error);
+      this.#parts.caller.failed.fail(ref, decoded.item, error, "error");
       return;
     } finally {
       this.#parts.inHand.leave();

@@ -178,10 +178,13 @@ export class StageLoop {
   #onDeliver(ranges: readonly DeliveredRange[], frames: readonly Buffer[], epoch: number): void {
     if (epoch !== this.#epoch) return;
     let items = 0;
+    let size = 0;
     for (const [i, delivered] of ranges.entries()) {
-      items += this.#intake.add(delivered, frames[i] as Buffer, epoch);
+      const bytes = frames[i] as Buffer;
+      items += this.#intake.add(delivered, bytes, epoch);
+      size += bytes.length;
     }
-    this.#credit.delivered(items);
+    this.#credit.delivered(items, size);
     this.#pump();
   }
 
@@ -218,18 +221,26 @@ export class StageLoop {
   }
 
   #work(): void {
-    const { env } = this.#options;
-    const until = env.clock.mono() + TURN_MS;
-    let turns = 0;
-    while (this.#caller.active < this.#concurrency) {
-      if (this.#outbox.isCrowded) return;
-      if (!this.#intake.step(!this.#draining)) return;
+    const { clock } = this.#options.env;
+    const until = clock.mono() + TURN_MS;
+    let since = until - TURN_MS;
+    this.#caller.turn(since);
+    const measure = (): number => {
+      const now = clock.mono();
+      const done = this.#caller.turn(now);
+      if (done > 0) this.#credit.took(now - since, done);
+      since = now;
+      return now;
+    };
+    for (let steps = 1; this.#caller.active < this.#concurrency && !this.#outbox.isCrowded; steps++) {
+      if (!this.#intake.step(!this.#draining)) break;
       this.#outbox.sendIfFull();
-      if ((++turns & 15) === 0 && env.clock.mono() > until) {
+      if ((steps & 15) === 0 && measure() > until) {
         this.#schedulePump();
         return;
       }
     }
+    measure();
   }
 
   #afterWork(): void {

@@ -17,7 +17,7 @@ interface Orphan {
  * C2 Only items that it had begun are suspected; if it had begun none, it died of taking them, and all are.
  * C3 Deaths are held against an item when it was in hand among others, or alone in a process that had no other before.
  * C4 A mark is durable before its item is given out again.
- * C4 Whose end was judged takes nothing any more: its claims would wait for a verdict that has been given.
+ * C5 An instance whose end was judged takes nothing any more: its claims would wait for a verdict that has been given.
  */
 export class Claims {
   readonly #env: Env;

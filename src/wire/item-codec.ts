@@ -17,6 +17,8 @@ const MAX_TABLE_STRUCTURES = 24;
 const MAX_TABLE_BYTES = 2_048;
 /** Depth at which a value is refused instead of exhausting a decoder's stack. */
 const MAX_DEPTH = 512;
+/** Items below this size are not measured: no decoder is exhausted by so many levels. */
+const DEEP_BYTES = 1_024;
 /** Characters of a path that an error shows. */
 const MAX_PATH = 200;
 
@@ -93,6 +95,10 @@ export class ItemEncoder {
       bytes = this.#packr.pack(item);
     } catch (error) {
       throw notEncodable(item, error);
+    }
+    // A level takes a byte at least, so that a small item cannot be too deep.
+    if (bytes.byteLength >= DEEP_BYTES && isDeeperThan(item, MAX_DEPTH)) {
+      throw notEncodable(item, new RangeError(`nesting deeper than ${MAX_DEPTH}`));
     }
     if (bytes.byteLength > MAX_ITEM_BYTES) {
       throw new EncodingError(
@@ -196,6 +202,25 @@ function notEncodable(item: unknown, error: unknown): MillraceError {
     `item ${describeValue(item)}: ${what}${path} cannot be carried between processes; return plain data`,
     { scope: "item", details: { path: place ?? "$" }, cause: error },
   );
+}
+
+/** Whether a value has more than `levels` containers inside one another. It was encoded, so that it has no cycle. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((part) => isDeeperThan(part, levels - 1));
+  if (value instanceof Map) {
+    for (const [key, part] of value) {
+      if (isDeeperThan(key, levels - 1) || isDeeperThan(part, levels - 1)) return true;
+    }
+    return false;
+  }
+  if (value instanceof Set) {
+    for (const part of value) if (isDeeperThan(part, levels - 1)) return true;
+    return false;
+  }
+  for (const key in value) if (isDeeperThan((value as Record<string, unknown>)[key], levels - 1)) return true;
+  return false;
 }
 
 /** Walks a value that the encoder refused and names the first part that is to blame. */

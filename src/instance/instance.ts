@@ -64,7 +64,15 @@ export class Instance {
   }
 
   /** Sets up and begins to work. Reports `setup-failed` and gives false when it cannot. */
-  async start(): Promise<boolean> {
+  start(): Promise<boolean> {
+    const starting = this.#start();
+    this.#starting = starting;
+    return starting;
+  }
+
+  #starting: Promise<unknown> | undefined;
+
+  async #start(): Promise<boolean> {
     const { report, watch } = this.#options;
     const { timeoutMs, graceMs } = this.#node.settings;
     watch[WATCH.limitMs] = timeoutMs + graceMs;
@@ -177,6 +185,8 @@ export class Instance {
         this.#scope.log.error({ error: ensureError(error) }, "an onDrain listener threw");
       }
     }
+    // A setup that has begun is waited for: its teardown is owed then.
+    await this.#starting?.catch(() => undefined);
     await this.#source?.stop(reason);
     await this.#stage?.drain(reason);
     for (const listener of this.#onDrained.splice(0)) listener();

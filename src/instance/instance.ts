@@ -201,11 +201,18 @@ export class Instance {
   }
 
   /** Runs the teardown, whatever happened before, and closes the connection. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    // n.b. a drain and the end of a source may both come here: the second waits for the first one's teardown.
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  #ended: Promise<void> | undefined;
+
+  async #end(): Promise<void> {
     this.#stage?.close();
     this.#source?.close();
     if (!this.#isSetUp) return;
-    this.#isSetUp = false;
     try {
       await this.#guarded("teardown", () =>
         (this.#node.handler.teardown as ((state: unknown) => unknown) | undefined)?.(this.#scope.state),

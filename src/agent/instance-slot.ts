@@ -9,6 +9,9 @@ const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 30_000;
 /** A process that worked for so long has earned a quick restart. */
 const STEADY_MS = 10_000;
+/** As many setups may fail in a row; see the coordinator's setbacks. */
+const MAX_SETUP_FAILURES = 5;
+const HOLD_MS = 5_000;
 /** A drained instance that dies of its own teardown is not tried for ever. */
 const MAX_DRAIN_DEATHS = 3;
 
@@ -35,6 +38,8 @@ export class InstanceSlot {
   #waiting: Timer | undefined;
   #startedAt = 0;
   #drainDeaths = 0;
+  /** Setups, or a source's starts, that failed in a row. */
+  #failures = 0;
   #drain: { reason: DrainReason; graceMs: number } | undefined;
   #isOver = false;
   restarts = 0;
@@ -73,6 +78,10 @@ export class InstanceSlot {
       { ...start, instance },
       {
         ...events,
+        onRunning: () => {
+          if (this.role !== "source") this.#failures = 0;
+          events.onRunning();
+        },
         onEnd: (end) => void this.#onEnd(process, end),
       },
     );
@@ -101,13 +110,21 @@ export class InstanceSlot {
       ? FIRST_WAIT_MS
       : Math.min(MAX_WAIT_MS, Math.max(FIRST_WAIT_MS, this.#waitMs * 2));
     this.restarts++;
-    const jittered = waitMs * (0.5 + env.random.float() / 2);
+    const jittered = this.#isGivenUp(end) ? HOLD_MS : waitMs * (0.5 + env.random.float() / 2);
     this.#waiting = env.timers.after(jittered, () => {
       this.#waiting = undefined;
       this.launch().catch(() => {
         void this.#onEnd(process, { ...end, cause: "crashed", error: undefined });
       });
     });
+  }
+
+  /** Whether the coordinator will most likely end the run for this: it is given time to, before another try. */
+  #isGivenUp(end: InstanceEnd): boolean {
+    if (end.cause === "setup-failed") return ++this.#failures >= MAX_SETUP_FAILURES;
+    if (end.cause !== "source-failed") return false;
+    this.#failures = end.progressed ? 1 : this.#failures + 1;
+    return this.#failures >= this.#options.node.settings.retry.attempts;
   }
 
   #onOver: (() => void)[] = [];

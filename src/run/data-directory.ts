@@ -26,7 +26,8 @@ export async function openDataDirectory(env: Env, path: string): Promise<string>
     const marker = join(directory, MARKER);
     if ((await disk.info(marker)) === undefined) {
       const strangers = (await disk.list(directory)).filter((name) => !name.startsWith(`${MARKER}.`));
-      if (strangers.length > 0) {
+      // n.b. another process may have made the directory its own since we looked: the marker is its first file.
+      if (strangers.length > 0 && (await disk.info(marker)) === undefined) {
         throw new DataDirectoryError(
           "MR_DATA_NOT_OURS",
           `data directory ${directory}: it holds files that millrace did not make (${strangers.slice(0, 3).join(", ")}); name an empty or new one with --data`,

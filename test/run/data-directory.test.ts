@@ -5,14 +5,20 @@ import { expect, test } from "vitest";
 import { nodeEnv } from "../../src/env/node.ts";
 import { openDataDirectory } from "../../src/run/data-directory.ts";
 
-test("runs that begin at the same moment share a new data directory", async () => {
+test("a directory that another run makes its own in the same moment is no stranger's", async () => {
   const parent = mkdtempSync(join(tmpdir(), "millrace-data-"));
   try {
-    for (let round = 0; round < 40; round++) {
-      const directory = join(parent, String(round));
-      await Promise.all(Array.from({ length: 6 }, () => openDataDirectory(nodeEnv, directory)));
-      expect(readdirSync(directory).sort()).toEqual([".gitignore", "millrace.json"]);
-    }
+    const directory = join(parent, "data");
+    // The other run comes between this one's look for the marker and its look at what else is there.
+    const disk = {
+      ...nodeEnv.disk,
+      list: async (path: string) => {
+        await openDataDirectory(nodeEnv, directory);
+        return await nodeEnv.disk.list(path);
+      },
+    };
+    expect(await openDataDirectory({ ...nodeEnv, disk }, directory)).toBe(directory);
+    expect(readdirSync(directory).sort()).toEqual([".gitignore", "millrace.json"]);
   } finally {
     rmSync(parent, { recursive: true, force: true });
   }

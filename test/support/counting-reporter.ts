@@ -42,6 +42,9 @@ export class CountingReporter implements Reporter {
     for (const test of unexplained) {
       console.log(`skipped without a reason in test/support/skips.json: ${nameOf(test)}`);
     }
+    for (const test of cases.filter((known) => known.diagnostic()?.flaky === true)) {
+      console.log(`passed only at its second try, look into it: ${nameOf(test)}`);
+    }
     if (unexplained.length > 0 || failed > 0) process.exitCode = 1;
     const tail = skipped.length === 0 ? "" : `, ${skipped.length} skipped`;
     console.log(`\n${passed} passed, ${failed} failed${tail}`);

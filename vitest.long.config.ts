@@ -9,6 +9,8 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 600_000,
     hookTimeout: 120_000,
+    // As in the everyday tests: a second try on CI, named in the report.
+    retry: process.env.CI === undefined ? 0 : 1,
     reporters: ["default", new CountingReporter()],
   },
 });

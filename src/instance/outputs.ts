@@ -19,12 +19,9 @@ export type OriginOf = (
 
 /** Encoded outputs of a call that has not ended: they are placed when it has, or dropped. */
 export interface Collected {
-  readonly targets: number;
+  readonly targets: readonly number[];
   readonly bytes: Uint8Array;
 }
-
-/** At most this many edges leave a node: a bit each. */
-export const MAX_TARGETS = 30;
 
 /**
  * Routes outputs to the frames of the streams they go to.
@@ -38,6 +35,8 @@ export class Outputs {
   readonly #builders: readonly FrameBuilder[];
   readonly #encoder = new ItemEncoder();
   readonly #originOf: OriginOf;
+  /** Scratch of {@link #route}: one list serves all items. */
+  readonly #routes: number[] = [];
   #ready: ReadyFrame[] = [];
   #readyBytes = 0;
   /** Calls that hold collected bytes: the encoder's table must not be dropped under them. */
@@ -52,35 +51,36 @@ export class Outputs {
     this.#originOf = originOf;
   }
 
-  /** The targets of an output as bits. What a `when` throws is thrown. */
-  route(output: unknown): number {
+  /** The targets of an output, valid until the next call. What a `when` throws is thrown. */
+  #route(output: unknown): readonly number[] {
     const targets = this.#targets;
-    let bits = 0;
+    const routes = this.#routes;
+    routes.length = 0;
     for (let i = 0; i < targets.length; i++) {
       const when = (targets[i] as Target).when;
-      if (when === undefined) bits |= 1 << i;
-      else {
+      if (when !== undefined) {
         const holds = when(output);
-        if (holds instanceof Promise) throw asyncWhen(this.#targets[i] as Target, holds);
-        if (holds) bits |= 1 << i;
+        if (holds instanceof Promise) throw asyncWhen(targets[i] as Target, holds);
+        if (!holds) continue;
       }
+      routes.push(i);
     }
-    return bits;
+    return routes;
   }
 
   /** Routes, encodes and adds one output; tells whether any edge took it. */
   place(output: unknown): boolean {
-    const bits = this.route(output);
-    if (bits === 0) return false;
-    this.#add(bits, this.#encoder.encode(output));
+    const routes = this.#route(output);
+    if (routes.length === 0) return false;
+    this.#add(routes, this.#encoder.encode(output));
     return true;
   }
 
   /** Routes and encodes one output without placing it. */
   collect(output: unknown): Collected | undefined {
-    const bits = this.route(output);
-    if (bits === 0) return undefined;
-    return { targets: bits, bytes: Uint8Array.from(this.#encoder.encode(output)) };
+    const routes = this.#route(output);
+    if (routes.length === 0) return undefined;
+    return { targets: [...routes], bytes: Uint8Array.from(this.#encoder.encode(output)) };
   }
 
   beginCollecting(): void {
@@ -95,9 +95,8 @@ export class Outputs {
     for (const { targets, bytes } of outputs) this.#add(targets, bytes);
   }
 
-  #add(bits: number, bytes: Uint8Array): void {
-    for (let i = 0; i < this.#builders.length; i++) {
-      if ((bits & (1 << i)) === 0) continue;
+  #add(targets: readonly number[], bytes: Uint8Array): void {
+    for (const i of targets) {
       const builder = this.#builders[i] as FrameBuilder;
       if (builder.isFullFor(bytes.byteLength)) this.#close(i);
       builder.add(bytes);

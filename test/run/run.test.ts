@@ -35,6 +35,22 @@ test("run() of a pipeline without a module runs in this process and accounts for
   expect(result.stages.out).toMatchObject({ accepted: 500, completed: 500 });
 });
 
+test("an output goes along each of forty edges whose condition holds, and along no other", async () => {
+  const p = pipeline("wide");
+  const seen = new Map<number, number[]>();
+  const source = p.source("numbers", function* () {
+    for (let i = 0; i < 80; i++) yield i;
+  });
+  for (let edge = 0; edge < 40; edge++) {
+    seen.set(edge, []);
+    const sink = p.sink(`out-${edge}`, (n: number) => void seen.get(edge)?.push(n));
+    source.to(sink, { when: (n) => n % 40 === edge });
+  }
+  const result = await run(p);
+  expect(result.status).toBe("completed");
+  for (const [edge, items] of seen) expect(items.sort((a, b) => a - b)).toEqual([edge, edge + 40]);
+});
+
 test("params are checked before anything starts", async () => {
   const p = pipeline("params", { params: z.object({ items: z.number() }) });
   let started = false;

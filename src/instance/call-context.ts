@@ -1,21 +1,7 @@
-import type { Context, DrainReason, ItemInfo } from "../definition/context.ts";
-import type { Logger } from "../definition/logger.ts";
+import type { Context, ItemInfo } from "../definition/context.ts";
 import { UsageError } from "../errors.ts";
+import { type InstanceScope, ScopeContext } from "./scope-context.ts";
 import type { ItemRef } from "./work.ts";
-
-/** What all calls of an instance share. */
-export interface InstanceScope {
-  readonly pipeline: string;
-  readonly stage: string;
-  readonly run: string;
-  readonly params: unknown;
-  readonly log: Logger;
-  state: unknown;
-  readonly drainListeners: ((reason: DrainReason) => void)[];
-  /** Set when the instance has been asked to drain. */
-  drainReason: DrainReason | undefined;
-  onProgress(done: number, total: number | undefined): void;
-}
 
 class RefInfo implements ItemInfo {
   readonly #ref: ItemRef;
@@ -48,8 +34,7 @@ class RefInfo implements ItemInfo {
 }
 
 /** The context of one call. Most calls look at none of it, so everything is made when it is asked for. */
-export class CallContext implements Context {
-  readonly #scope: InstanceScope;
+export class CallContext extends ScopeContext implements Context {
   readonly #refs: readonly ItemRef[];
   readonly #items: readonly unknown[];
   #abort: AbortController | undefined;
@@ -59,7 +44,7 @@ export class CallContext implements Context {
   failed: Map<number, unknown> | undefined;
 
   constructor(scope: InstanceScope, refs: readonly ItemRef[], items: readonly unknown[]) {
-    this.#scope = scope;
+    super(scope);
     this.#refs = refs;
     this.#items = items;
   }
@@ -77,27 +62,8 @@ export class CallContext implements Context {
     return this.#abort.signal;
   }
 
-  get log(): Logger {
-    return this.#scope.log;
-  }
-  get state(): unknown {
-    return this.#scope.state;
-  }
-  get params(): unknown {
-    return this.#scope.params;
-  }
-  get pipeline(): string {
-    return this.#scope.pipeline;
-  }
-  get stage(): string {
-    return this.#scope.stage;
-  }
-  get run(): string {
-    return this.#scope.run;
-  }
-
   get items(): readonly ItemInfo[] {
-    this.#infos ??= this.#refs.map((ref) => new RefInfo(ref, this.#scope.stage));
+    this.#infos ??= this.#refs.map((ref) => new RefInfo(ref, this.stage));
     return this.#infos;
   }
 
@@ -139,14 +105,5 @@ export class CallContext implements Context {
     }
     this.failed ??= new Map();
     this.failed.set(index, error);
-  }
-
-  progress(done: number, total?: number): void {
-    this.#scope.onProgress(done, total);
-  }
-
-  onDrain(listener: (reason: DrainReason) => void): void {
-    if (this.#scope.drainReason !== undefined) listener(this.#scope.drainReason);
-    else this.#scope.drainListeners.push(listener);
   }
 }

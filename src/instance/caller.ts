@@ -1,6 +1,6 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { CallContext, type InstanceScope } from "./call-context.ts";
+import { CallContext } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
 import { Collector } from "./collector.ts";
 import type { Credit } from "./credit.ts";
@@ -9,6 +9,7 @@ import { FailedItems } from "./failed-items.ts";
 import { type DeadReason, type Failures, timeoutError } from "./failures.ts";
 import type { InHand } from "./in-hand.ts";
 import type { Outputs } from "./outputs.ts";
+import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";
 

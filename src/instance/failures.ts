@@ -19,10 +19,13 @@ export interface StoredDeadLetter {
   readonly stage: string;
   readonly key?: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Oldest first. */
   readonly attempts: readonly AttemptInfo[];
   readonly reason: DeadReason;
+  /** SHA-256 of the code that failed. */
   readonly bundle: string;
   readonly path: readonly string[];
+  /** Wall clock, milliseconds since 1970. */
   readonly deadAt: number;
   readonly enqueuedAt: number;
   readonly frame: Uint8Array;

@@ -41,8 +41,6 @@ export class Outputs {
   #readyBytes = 0;
   /** Calls that hold collected bytes: the encoder's table must not be dropped under them. */
   #collectors = 0;
-  /** Items in frames that are not closed or not sent. */
-  pendingItems = 0;
 
   constructor(env: Env, targets: readonly Target[], originOf: OriginOf) {
     this.#env = env;
@@ -100,7 +98,6 @@ export class Outputs {
       const builder = this.#builders[i] as FrameBuilder;
       if (builder.isFullFor(bytes.byteLength)) this.#close(i);
       builder.add(bytes);
-      this.pendingItems++;
     }
     if (this.#encoder.mustSettle && this.#collectors === 0) {
       this.closeAll();
@@ -145,7 +142,6 @@ export class Outputs {
     const ready = this.#ready;
     this.#ready = [];
     this.#readyBytes = 0;
-    this.pendingItems = 0;
     return ready;
   }
 
@@ -154,7 +150,6 @@ export class Outputs {
     for (const builder of this.#builders) builder.clear();
     this.#ready = [];
     this.#readyBytes = 0;
-    this.pendingItems = 0;
   }
 }
 

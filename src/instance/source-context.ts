@@ -1,18 +1,16 @@
-import type { Context, DrainReason, ItemInfo } from "../definition/context.ts";
-import type { Logger } from "../definition/logger.ts";
+import type { Context, ItemInfo } from "../definition/context.ts";
 import { UsageError } from "../errors.ts";
 import { decodeStandalone } from "../wire/item-codec.ts";
-import type { InstanceScope } from "./call-context.ts";
+import { type InstanceScope, ScopeContext } from "./scope-context.ts";
 
 /** What a source, a setup or a hook gets: there is no item in hand. */
-export class SourceContext implements Context {
-  readonly #scope: InstanceScope;
+export class SourceContext extends ScopeContext implements Context {
   readonly #token: Uint8Array | undefined;
   readonly #onCheckpoint: ((token: unknown) => void) | undefined;
   readonly #abort = new AbortController();
 
   constructor(scope: InstanceScope, token?: Uint8Array, onCheckpoint?: (token: unknown) => void) {
-    this.#scope = scope;
+    super(scope);
     this.#token = token;
     this.#onCheckpoint = onCheckpoint;
     // A source sees a drain by its signal as well: it may be waiting for something.
@@ -21,24 +19,6 @@ export class SourceContext implements Context {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
-  }
-  get log(): Logger {
-    return this.#scope.log;
-  }
-  get state(): unknown {
-    return this.#scope.state;
-  }
-  get params(): unknown {
-    return this.#scope.params;
-  }
-  get pipeline(): string {
-    return this.#scope.pipeline;
-  }
-  get stage(): string {
-    return this.#scope.stage;
-  }
-  get run(): string {
-    return this.#scope.run;
   }
   get item(): ItemInfo {
     throw this.#noItem("item");
@@ -66,15 +46,6 @@ export class SourceContext implements Context {
   }
   failAt(): void {
     throw this.#noItem("failAt()");
-  }
-
-  progress(done: number, total?: number): void {
-    this.#scope.onProgress(done, total);
-  }
-
-  onDrain(listener: (reason: DrainReason) => void): void {
-    if (this.#scope.drainReason !== undefined) listener(this.#scope.drainReason);
-    else this.#scope.drainListeners.push(listener);
   }
 
   #noItem(what: string): UsageError {

@@ -6,7 +6,6 @@ import type { ConnectionHandlers, StreamConnection } from "../streams/connection
 import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
 import { OriginSequence } from "../wire/ids.ts";
 import { Announcer } from "./announcer.ts";
-import type { InstanceScope } from "./call-context.ts";
 import { Caller } from "./caller.ts";
 import { Credit } from "./credit.ts";
 import { targetsOf } from "./edges.ts";
@@ -15,6 +14,7 @@ import { InHand } from "./in-hand.ts";
 import { Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
 import { Outputs } from "./outputs.ts";
+import type { InstanceScope } from "./scope-context.ts";
 import { Transactions } from "./transactions.ts";
 
 /** Time after which the loop lets I/O have its turn. */

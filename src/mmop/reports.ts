@@ -62,7 +62,6 @@ export const stageCounts = object({
   quarantined: count,
   emitted: count,
 });
-export type StageCounts = Of<typeof stageCounts>;
 
 /** Truth of one stream, from the streams process. */
 export const streamStats = object({

@@ -1,34 +1,19 @@
 import type { Env } from "../env/env.ts";
 import { RunError } from "../errors.ts";
-import type { DeadReason, StoredDeadLetter } from "../instance/failures.ts";
+import type { StoredDeadLetter } from "../instance/failures.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { type AttemptInfo, Frame } from "../wire/frame.ts";
+import { Frame } from "../wire/frame.ts";
 import { ItemDecoder, unpackValue } from "../wire/item-codec.ts";
 import { findRun, type RunQuery } from "./find-run.ts";
 import { RecordsReader } from "./records-reader.ts";
 import type { RunManifest } from "./run-store.ts";
 
 /** An item that used up its attempts, with all that is known of it. */
-export interface DeadLetter {
-  readonly id: string;
-  readonly pipeline: string;
-  readonly run: string;
-  readonly stage: string;
-  readonly key?: string;
+export interface DeadLetter extends Omit<StoredDeadLetter, "frame"> {
   /** `undefined` with `raw` when the bytes cannot be decoded. */
   readonly item: unknown;
   /** The item's bytes, only when they cannot be decoded. */
   readonly raw?: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Oldest first. */
-  readonly attempts: readonly AttemptInfo[];
-  readonly reason: DeadReason;
-  /** SHA-256 of the code that failed. */
-  readonly bundle: string;
-  readonly path: readonly string[];
-  /** Wall clock, milliseconds since 1970. */
-  readonly deadAt: number;
-  readonly enqueuedAt: number;
 }
 
 export interface DeadLettersQuery extends RunQuery {

@@ -198,6 +198,8 @@ export const ERROR_CODES = {
   MR_BACKPLANE_CLOSED: "The connection to the backplane was closed: open another.",
   MR_BACKPLANE_CORRUPT:
     "A file of the backplane's store is damaged: restore it, or remove it to start without it.",
+  MR_BLOB_UNAVAILABLE:
+    "Read a blob inside the stage that got its item, before the call ends; it goes with the last item that refers to it.",
   MR_REVISION_CONFLICT: "Another writer was first: read the value again and decide anew.",
   MR_INTERNAL: "This is a bug in millrace: please report it with the stack.",
 } as const;

@@ -5,6 +5,7 @@ import type { RunResult } from "./definition/run-result.ts";
 import type { DEFINITION, Definition } from "./definition/shape.ts";
 import { RunError } from "./errors.ts";
 
+export { type BlobContent, blob } from "./definition/blob.ts";
 export type { Context, DrainReason, ItemInfo, SetupContext } from "./definition/context.ts";
 export type { Duration } from "./definition/duration.ts";
 export type { Logger } from "./definition/logger.ts";
@@ -42,6 +43,7 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
+export type { StoredBlob } from "./wire/stored-blob.ts";
 
 /** Any pipeline, whatever its params. */
 interface Runs {

@@ -61,7 +61,11 @@ export class AgentRun {
     this.#socket = `${settings.runtimeDirectory}/streams`;
     this.#streams = new StreamsProcess({
       env,
-      engine: { ...settings.engine, directory: `${settings.directory}/log` },
+      engine: {
+        ...settings.engine,
+        directory: `${settings.directory}/log`,
+        blobs: blobsOf(settings),
+      },
       socket: this.#socket,
       secret: this.#secret,
       streams: settings.shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name),
@@ -116,6 +120,7 @@ export class AgentRun {
         memoryBytes: node.settings.memoryBytes,
         socket: this.#socket,
         secret: this.#secret,
+        blobs: blobsOf(this.settings),
       },
       events: {
         onRunning: () => this.#events.onInstanceStarted(slot),
@@ -277,4 +282,9 @@ function causeOf(end: InstanceEnd, isDraining: boolean): NonNullable<Verdict["ca
 
 function codeOf(error: Error): { code?: string } {
   return error instanceof MillraceError ? { code: error.code } : {};
+}
+
+/** Where the blobs of a run's items lie. */
+function blobsOf({ directory }: AgentRunSettings): string {
+  return `${directory}/blobs`;
 }

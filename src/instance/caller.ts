@@ -267,7 +267,11 @@ export class Caller {
       const { range, index } = refs[i] as ItemRef;
       if (context.failed?.has(i) === true)
         this.#fail(refs[i] as ItemRef, items[i], context.failed.get(i), "error");
-      else transactions.settle(range.number, range.offset + index, outcome);
+      else {
+        transactions.settle(range.number, range.offset + index, outcome);
+        const blobs = range.frame.meta?.get(index)?.blobs;
+        if (blobs !== undefined) transactions.refer(blobs, -1);
+      }
     }
   }
 

@@ -2,6 +2,8 @@ import { importBundle } from "../bundle/import-bundle.ts";
 import { nodeEnv } from "../env/node.ts";
 import { startWatchdog } from "../env/watchdog.ts";
 import { errorInfo } from "../errors.ts";
+import { BlobFolder } from "../streams/blob-folder.ts";
+import { useBlobStore } from "../wire/stored-blob.ts";
 import { Instance } from "./instance.ts";
 import type { FromInstance, InstanceStart, ToInstance } from "./messages.ts";
 import { newWatchState, tickMs, WATCH } from "./watch-state.ts";
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
       env.timers.every(tickMs(message.limitMs), () => {
         watch[WATCH.ticks] = (watch[WATCH.ticks] as number) + 1;
       });
+      useBlobStore(new BlobFolder(env, message.blobs));
       const definition = await importBundle(message.bundle.path, message.bundle.exportName);
       instance = new Instance({
         env,

@@ -20,6 +20,8 @@ export interface InstanceStart {
   /** Where the streams process listens, and what proves that we may connect. */
   readonly socket: string;
   readonly secret: string;
+  /** Where the blobs of the run's items lie. */
+  readonly blobs: string;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

@@ -9,6 +9,8 @@ export interface ReadyFrame {
   readonly stream: string;
   readonly bytes: Buffer;
   readonly count: number;
+  /** Blobs that its items refer to. */
+  readonly blobs?: readonly string[];
 }
 
 /** Names the items of a target's next frame: their origin and the index of the first. */
@@ -21,6 +23,7 @@ export type OriginOf = (
 export interface Collected {
   readonly targets: readonly number[];
   readonly bytes: Uint8Array;
+  readonly blobs: readonly string[] | undefined;
 }
 
 /**
@@ -70,7 +73,7 @@ export class Outputs {
   place(output: unknown): boolean {
     const routes = this.#route(output);
     if (routes.length === 0) return false;
-    this.#add(routes, this.#encoder.encode(output));
+    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs);
     return true;
   }
 
@@ -78,7 +81,8 @@ export class Outputs {
   collect(output: unknown): Collected | undefined {
     const routes = this.#route(output);
     if (routes.length === 0) return undefined;
-    return { targets: [...routes], bytes: Uint8Array.from(this.#encoder.encode(output)) };
+    const bytes = Uint8Array.from(this.#encoder.encode(output));
+    return { targets: [...routes], bytes, blobs: this.#encoder.blobs };
   }
 
   beginCollecting(): void {
@@ -90,14 +94,15 @@ export class Outputs {
   }
 
   placeCollected(outputs: readonly Collected[]): void {
-    for (const { targets, bytes } of outputs) this.#add(targets, bytes);
+    for (const { targets, bytes, blobs } of outputs) this.#add(targets, bytes, blobs);
   }
 
-  #add(targets: readonly number[], bytes: Uint8Array): void {
+  #add(targets: readonly number[], bytes: Uint8Array, blobs: readonly string[] | undefined): void {
     for (const i of targets) {
       const builder = this.#builders[i] as FrameBuilder;
       if (builder.isFullFor(bytes.byteLength)) this.#close(i);
-      builder.add(bytes);
+      if (blobs === undefined) builder.add(bytes);
+      else builder.add(bytes, { blobs });
     }
     if (this.#encoder.mustSettle && this.#collectors === 0) {
       this.closeAll();
@@ -110,8 +115,14 @@ export class Outputs {
     const { count } = builder;
     if (count === 0) return;
     const { origin, first } = this.#originOf(target, count);
+    const blobs = builder.blobs;
     const bytes = builder.close(origin, first, this.#env.clock.now(), this.#encoder.table);
-    this.#ready.push({ stream: (this.#targets[target] as Target).stream, bytes, count });
+    this.#ready.push({
+      stream: (this.#targets[target] as Target).stream,
+      bytes,
+      count,
+      ...(blobs && { blobs }),
+    });
     this.#readyBytes += bytes.length;
   }
 

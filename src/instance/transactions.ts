@@ -31,6 +31,7 @@ export class Transactions {
   #retries: RetryFrame[] = [];
   #records: RecordAppend[] = [];
   readonly #counts = new Map<string, number>();
+  readonly #blobs = new Map<string, number>();
   readonly #unconfirmed = new Map<number, Unconfirmed>();
   #unconfirmedBytes = 0;
   #number = 0;
@@ -53,6 +54,11 @@ export class Transactions {
 
   record(write: RecordAppend): void {
     this.#records.push(write);
+  }
+
+  /** One delivery more (1) or fewer (-1) refers to these blobs. */
+  refer(blobs: readonly string[], by: 1 | -1): void {
+    for (const blob of blobs) this.#blobs.set(blob, (this.#blobs.get(blob) ?? 0) + by);
   }
 
   count(counter: string, by: number): void {
@@ -93,6 +99,7 @@ export class Transactions {
     for (const frame of frames) {
       append.push([frame.stream, frame.count, 0, true]);
       blobs.push(frame.bytes);
+      if (frame.blobs !== undefined) this.refer(frame.blobs, 1);
     }
     for (const retry of this.#retries) {
       append.push([this.#stage, retry.count, retry.delayMs, false]);
@@ -103,7 +110,14 @@ export class Transactions {
       return [key, value !== undefined] as const;
     });
     const counts: CountDelta[] = [...this.#counts].map(([counter, by]) => [this.#stage, counter, by]);
-    const head: TransactHead = { n, settle: this.#settle, append, records, counts };
+    const head: TransactHead = {
+      n,
+      settle: this.#settle,
+      append,
+      records,
+      counts,
+      ...(this.#blobs.size > 0 ? { blobs: [...this.#blobs] } : {}),
+    };
     let bytes = 256;
     for (const blob of blobs) bytes += blob.byteLength;
     this.#unconfirmed.set(n, { head, blobs, bytes });
@@ -118,6 +132,7 @@ export class Transactions {
     this.#retries = [];
     this.#records = [];
     this.#counts.clear();
+    this.#blobs.clear();
   }
 
   confirmed(n: number): void {

@@ -11,10 +11,12 @@ import { type ErrorInfo, ensureError, errorInfo, RunError } from "../errors.ts";
 import { Instance } from "../instance/instance.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { newWatchState } from "../instance/watch-state.ts";
+import { BlobMemory } from "../streams/blob-memory.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import { openEngine } from "../streams/open-engine.ts";
 import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.ts";
 import { StreamServer } from "../streams/server.ts";
+import { blobStore, useBlobStore } from "../wire/stored-blob.ts";
 import { runResultOf } from "./run-result.ts";
 
 export interface InProcessOptions {
@@ -26,6 +28,8 @@ export interface InProcessOptions {
 }
 
 const RETRY_MS = 100;
+
+let memory: BlobMemory | undefined;
 
 /**
  * A run inside this process, over memory streams: the same streams server, stage loop and rules, without
@@ -68,6 +72,11 @@ export class InProcessRun {
     checkGraph(definition);
     const params = await validateParams(definition, options.params);
     const { engine } = await openEngine(env, { kind: "memory", directory: "", durability: "process" });
+    // One for the whole process: a blob is read where its item is, whichever run that belongs to.
+    memory ??= new BlobMemory(env.random);
+    const blobs = memory;
+    if (blobStore() === undefined) useBlobStore(blobs);
+    engine.onBlobFree((blob) => void blobs.remove(blob));
     const secret = env.random.bytes(8).toString("hex");
     const server = new StreamServer(env, engine, { boot: secret, secret });
     const run = new InProcessRun(options, params, server, secret);

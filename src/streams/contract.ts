@@ -63,12 +63,16 @@ export interface MarkWrite {
 /** Additions to durable counters: [stage, counter, by]. */
 export type CountDelta = readonly [stage: string, counter: string, by: number];
 
+/** Additions to the number of deliveries that refer to a blob: at none it goes. */
+export type BlobDelta = readonly [blob: string, by: number];
+
 export interface Transaction {
   readonly settlements: readonly Settlement[];
   readonly appends: readonly Append[];
   readonly records: readonly RecordWrite[];
   readonly marks: readonly MarkWrite[];
   readonly counts: readonly CountDelta[];
+  readonly blobs?: readonly BlobDelta[];
 }
 
 /** The transaction that does nothing, to be spread into one that does little. */
@@ -112,5 +116,9 @@ export interface StreamEngine {
   counts(): ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** Called when a frame cannot be read back; the engine has settled its items as quarantined. */
   onQuarantine(listener: (stream: string, frame: number, items: number, problem: string) => void): void;
+  /** Called when nothing refers to a blob any more, for good. */
+  onBlobFree(listener: (blob: string) => void): void;
+  /** Whether something refers to a blob. */
+  holdsBlob(blob: string): boolean;
   close(): Promise<void>;
 }

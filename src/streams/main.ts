@@ -1,5 +1,7 @@
 import { nodeEnv } from "../env/node.ts";
 import { errorInfo } from "../errors.ts";
+import { BlobFolder } from "./blob-folder.ts";
+import type { StreamEngine } from "./contract.ts";
 import { type EngineSettings, type OpenedEngine, openEngine } from "./open-engine.ts";
 import { StreamServer } from "./server.ts";
 
@@ -25,9 +27,19 @@ async function main(): Promise<void> {
   let opened: OpenedEngine | undefined;
   let server: StreamServer | undefined;
 
+  let blobs: BlobFolder | undefined;
+
+  const keepBlobs = (engine: StreamEngine, directory: string): void => {
+    const folder = new BlobFolder(env, directory);
+    blobs = folder;
+    engine.onBlobFree((blob) => void folder.remove(blob));
+    void folder.sweep((blob) => engine.holdsBlob(blob)).catch(() => undefined);
+  };
+
   const start = async (message: StreamsStart): Promise<void> => {
     try {
       opened = await openEngine(env, message.engine);
+      if (message.engine.blobs !== undefined) keepBlobs(opened.engine, message.engine.blobs);
       const boot = env.random.bytes(8).toString("hex");
       const running = new StreamServer(env, opened.engine, {
         boot,
@@ -47,6 +59,7 @@ async function main(): Promise<void> {
       void (async () => {
         await server?.close();
         await opened?.close();
+        await blobs?.settled();
         env.processes.exit(0);
       })();
     } else void start(message as StreamsStart);

@@ -12,6 +12,8 @@ export interface EngineSettings {
   readonly directory: string;
   /** `file`: whether a write is on stable storage before it is confirmed. */
   readonly durability: "disk" | "process";
+  /** Where the blobs of the run's items lie; without it nobody removes them. */
+  readonly blobs?: string;
 }
 
 export interface OpenedEngine {

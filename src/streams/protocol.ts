@@ -1,5 +1,5 @@
 import type { ErrorInfo } from "../errors.ts";
-import type { CountDelta, Mark, Outcome } from "./contract.ts";
+import type { BlobDelta, CountDelta, Mark, Outcome } from "./contract.ts";
 
 /** The local stream protocol, version 1: what instances, agent and streams process say to each other. */
 export const STREAM_PROTOCOL_VERSION = 1;
@@ -79,6 +79,8 @@ export interface TransactHead {
   /** Keys whose values are the blobs after the frames; `false`: removed. */
   readonly records: readonly (readonly [string, boolean])[];
   readonly counts: readonly CountDelta[];
+  /** Blob, change of the number of deliveries that refer to it. */
+  readonly blobs?: readonly BlobDelta[];
 }
 
 export interface ConfirmedHead {

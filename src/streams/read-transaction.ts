@@ -7,6 +7,9 @@ import type { StartedHead, TransactHead } from "./protocol.ts";
 /** Items of one frame, delays and counts: beyond this nothing is meant seriously. */
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
+const isBlobDelta = (value: unknown): boolean =>
+  Array.isArray(value) && typeof value[0] === "string" && Number.isSafeInteger(value[1]);
+
 function broken(what: string): never {
   throw new CorruptionError("MR_PROTOCOL", `transaction: ${what}`);
 }
@@ -51,7 +54,10 @@ export function readTransaction(
     if (typeof counted !== "string" || typeof counter !== "string" || !Number.isSafeInteger(by))
       broken("no count");
   }
-  return { settlements, appends, records, marks: [], counts: head.counts as readonly CountDelta[] };
+  const blobRefs = head.blobs ?? [];
+  if (!Array.isArray(blobRefs) || !blobRefs.every(isBlobDelta)) broken("no reference to a blob");
+  const counts = head.counts as readonly CountDelta[];
+  return { settlements, appends, records, marks: [], counts, blobs: blobRefs };
 }
 
 /** Frame, from, to of what an instance says it has begun. Throws CorruptionError MR_PROTOCOL. */

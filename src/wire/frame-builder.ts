@@ -55,6 +55,13 @@ export class FrameBuilder {
     if (this.count > MAX_FRAME_ITEMS) throw new RangeError("frame builder: too many items");
   }
 
+  /** Blobs that the items refer to. */
+  get blobs(): string[] | undefined {
+    if (this.#meta === undefined) return undefined;
+    const blobs = [...this.#meta.values()].flatMap((meta) => meta.blobs ?? []);
+    return blobs.length > 0 ? blobs : undefined;
+  }
+
   /** The frame, and a builder that is empty again. */
   close(origin: Uint8Array, first: number, closedAt: number, table: Uint8Array): Buffer {
     const frame = buildFrame({

@@ -47,6 +47,8 @@ export interface ItemMeta {
   readonly headers?: Readonly<Record<string, string>>;
   /** Wall clock of its first placement, where it differs from the frame's. */
   readonly enqueuedAt?: number;
+  /** Blobs that the item refers to. */
+  readonly blobs?: readonly string[];
   /** Failed attempts so far. */
   readonly history?: readonly AttemptInfo[];
 }

@@ -1,6 +1,7 @@
 import { addExtension, Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 import { describeValue, EncodingError, ensureError, type MillraceError } from "../errors.ts";
+import { StoredBlob } from "./stored-blob.ts";
 
 /**
  * Items as bytes: MessagePack with shared record structures.
@@ -36,6 +37,20 @@ addExtension({
   type: 0x70,
   pack: () => refuse("a promise"),
   unpack: () => refuse("a promise"),
+} as never);
+
+/** Blobs that the value being encoded refers to. */
+let referred: string[] | undefined;
+
+addExtension({
+  Class: StoredBlob,
+  type: 0x71,
+  write: ({ id, size }: StoredBlob) => {
+    referred ??= [];
+    referred.push(id);
+    return [id, size];
+  },
+  read: ([id, size]: [string, number]) => new StoredBlob(id, size),
 } as never);
 
 type Structures = string[][] & { sharedLength?: number };
@@ -87,15 +102,19 @@ export class ItemEncoder {
   #table: Buffer = EMPTY;
   /** Grows when earlier and later bytes can no longer share a frame. */
   epoch = 0;
+  /** Blobs that the item encoded last refers to, each as often as it does. */
+  blobs: readonly string[] | undefined;
 
   /** The item's bytes, valid until the next call: copy them. Throws EncodingError. */
   encode(item: unknown): Uint8Array {
     let bytes: Uint8Array;
+    referred = undefined;
     try {
       bytes = this.#packr.pack(item);
     } catch (error) {
       throw notEncodable(item, error);
     }
+    this.blobs = referred;
     // A level takes a byte at least, so that a small item cannot be too deep.
     if (bytes.byteLength >= DEEP_BYTES && isDeeperThan(item, MAX_DEPTH)) {
       throw notEncodable(item, new RangeError(`nesting deeper than ${MAX_DEPTH}`));
@@ -103,7 +122,7 @@ export class ItemEncoder {
     if (bytes.byteLength > MAX_ITEM_BYTES) {
       throw new EncodingError(
         "MR_ITEM_TOO_LARGE",
-        `item of ${bytes.byteLength} bytes: larger than the ${MAX_ITEM_BYTES} that an item may have; store it elsewhere and pass a reference`,
+        `item of ${bytes.byteLength} bytes: larger than the ${MAX_ITEM_BYTES} that an item may have; put what is large into a blob: await blob(bytes)`,
         { scope: "item", details: { bytes: bytes.byteLength, limit: MAX_ITEM_BYTES } },
       );
     }

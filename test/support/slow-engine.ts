@@ -26,6 +26,8 @@ export async function slowEngine(): Promise<SlowEngine> {
       stats: (stream) => engine.stats(stream),
       counts: () => engine.counts(),
       onQuarantine: (listener) => engine.onQuarantine(listener),
+      onBlobFree: (listener) => engine.onBlobFree(listener),
+      holdsBlob: (blob) => engine.holdsBlob(blob),
       close: () => engine.close(),
     },
     hold: () => {

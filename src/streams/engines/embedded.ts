@@ -50,6 +50,7 @@ export class EmbeddedEngine implements StreamEngine {
   readonly #quarantineListeners: QuarantineListener[] = [];
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
+  #onBlobFree: (blob: string) => void = () => undefined;
   #replaying = true;
   #closed = false;
 
@@ -73,6 +74,9 @@ export class EmbeddedEngine implements StreamEngine {
         else this.#shelves.get(stream)?.offer();
       },
       settled: (stream, frame) => this.#shelves.get(stream)?.forget(frame),
+      blobFree: (blob) => {
+        if (!this.#replaying) this.#onBlobFree(blob);
+      },
     });
     this.records = new LogRecords(
       this.#ledger.records,
@@ -263,6 +267,14 @@ export class EmbeddedEngine implements StreamEngine {
 
   onQuarantine(listener: QuarantineListener): void {
     this.#quarantineListeners.push(listener);
+  }
+
+  onBlobFree(listener: (blob: string) => void): void {
+    this.#onBlobFree = listener;
+  }
+
+  holdsBlob(blob: string): boolean {
+    return this.#ledger.blobs.has(blob);
   }
 
   stats(stream: string): StreamStats {

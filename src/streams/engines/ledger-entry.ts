@@ -1,4 +1,4 @@
-import { type CountDelta, OUTCOMES, type Transaction } from "../contract.ts";
+import { type BlobDelta, type CountDelta, OUTCOMES, type Transaction } from "../contract.ts";
 
 /**
  * Heads of log entries. They are arrays to be small; the blobs of an entry are its frames in the order of `a`,
@@ -14,6 +14,7 @@ export interface EntryHead {
   /** Marks: stream, frame, place, kills, timed out, what was seen, when. */
   readonly m?: readonly (readonly [string, number, number, number, 0 | 1, string, number])[];
   readonly c?: readonly CountDelta[];
+  readonly b?: readonly BlobDelta[];
   /** 1: frames and records were only moved; nothing is counted. */
   readonly v?: 1;
 }
@@ -23,6 +24,8 @@ export interface Snapshot {
   /** Stream: next frame number, appends so far. */
   readonly streams: Readonly<Record<string, readonly [number, number]>>;
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Blob: deliveries that refer to it. */
+  readonly blobs?: Readonly<Record<string, number>>;
 }
 
 /** The entry that says what a transaction did; `nextFrame` gives the number of a stream's next frame. */
@@ -59,6 +62,7 @@ export function entryOf(
       ...(r.length > 0 ? { r } : {}),
       ...(m.length > 0 ? { m } : {}),
       ...(transaction.counts.length > 0 ? { c: transaction.counts } : {}),
+      ...(transaction.blobs !== undefined && transaction.blobs.length > 0 ? { b: transaction.blobs } : {}),
     },
     blobs,
   };

@@ -28,6 +28,8 @@ export interface LedgerEvents {
   /** A frame can be delivered now, or (`delayMs` above 0) later. */
   appended(stream: string, frame: number, delayMs: number): void;
   settled(stream: string, frame: number): void;
+  /** Nothing refers to the blob any more. */
+  blobFree(blob: string): void;
 }
 
 /**
@@ -38,6 +40,8 @@ export class Ledger {
   readonly streams = new Map<string, StreamState>();
   readonly records = new Map<string, Location>();
   readonly counters = new Map<string, Map<string, number>>();
+  /** Deliveries that refer to a blob. */
+  readonly blobs = new Map<string, number>();
   readonly #events: LedgerEvents;
 
   constructor(events: LedgerEvents) {
@@ -78,6 +82,7 @@ export class Ledger {
       counts: Object.fromEntries(
         [...this.counters].map(([stage, counters]) => [stage, Object.fromEntries(counters)]),
       ),
+      ...(this.blobs.size > 0 ? { blobs: Object.fromEntries(this.blobs) } : {}),
     };
   }
 
@@ -87,6 +92,8 @@ export class Ledger {
       stream.nextFrame = Math.max(stream.nextFrame, nextFrame);
       stream.appended = Math.max(stream.appended, appended);
     }
+    this.blobs.clear();
+    for (const [blob, count] of Object.entries(snapshot.blobs ?? {})) this.blobs.set(blob, count);
     this.counters.clear();
     for (const [stage, counters] of Object.entries(snapshot.counts)) {
       this.counters.set(stage, new Map(Object.entries(counters)));
@@ -126,6 +133,16 @@ export class Ledger {
       detail.marks.set(place, { kills, last, at, ...(timedOut === 1 ? { timedOut: true } : {}) });
     }
     for (const [stage, counter, by] of head.c ?? []) this.count(stage, counter, by);
+    for (const [blob, by] of head.b ?? []) this.#refer(blob, by);
+  }
+
+  #refer(blob: string, by: number): void {
+    const count = (this.blobs.get(blob) ?? 0) + by;
+    if (count > 0) this.blobs.set(blob, count);
+    else {
+      this.blobs.delete(blob);
+      this.#events.blobFree(blob);
+    }
   }
 
   #detail(stream: StreamState, frame: number): Detail {

@@ -200,6 +200,12 @@ export class Instance {
     );
   }
 
+  /** Lets go of everything at once, without a teardown, as the death of its process would. */
+  die(): void {
+    this.#stage?.close();
+    this.#source?.close();
+  }
+
   /** Runs the teardown, whatever happened before, and closes the connection. */
   end(): Promise<void> {
     // n.b. a drain and the end of a source may both come here: the second waits for the first one's teardown.

@@ -5,18 +5,18 @@ import type { RunResult } from "../definition/run-result.ts";
 import type { Definition, NodeShape, PipelineShape } from "../definition/shape.ts";
 import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
-import type { Env } from "../env/env.ts";
+import type { Env, Timers } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
 import { type ErrorInfo, ensureError, errorInfo, RunError } from "../errors.ts";
-import { Instance } from "../instance/instance.ts";
 import type { FromInstance } from "../instance/messages.ts";
-import { newWatchState } from "../instance/watch-state.ts";
 import { BlobMemory } from "../streams/blob-memory.ts";
 import { StreamConnection } from "../streams/connection.ts";
+import type { StreamEngine } from "../streams/contract.ts";
 import { openEngine } from "../streams/open-engine.ts";
 import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.ts";
 import { StreamServer } from "../streams/server.ts";
 import { blobStore, useBlobStore } from "../wire/stored-blob.ts";
+import { type InProcessHandle, InProcessInstance } from "./in-process-instance.ts";
 import { runResultOf } from "./run-result.ts";
 
 export interface InProcessOptions {
@@ -25,9 +25,23 @@ export interface InProcessOptions {
   readonly params: Readonly<Record<string, unknown>>;
   readonly instances: ReadonlyMap<string, number>;
   onMessage(stage: string, message: FromInstance): void;
+  /** Sees, and may disturb, what goes on in the run: for simulations. */
+  readonly probe?: InProcessProbe;
+}
+
+export interface InProcessProbe {
+  /** The engine, before its first transaction. */
+  onEngine(engine: StreamEngine): void;
+  /** The definition that an instance runs: the run's own, with whatever is to be seen or done around its functions. */
+  definitionOf(instance: InProcessHandle): Definition;
+  /** Delivers what is written to the sockets between the instances and the streams server. */
+  readonly sockets: Timers;
 }
 
 const RETRY_MS = 100;
+/** How often an instance for suspects is asked whether there are any left. */
+const SUSPECTS_LOOK_MS = 1_000;
+const SETTLED = ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"];
 
 let memory: BlobMemory | undefined;
 
@@ -43,7 +57,9 @@ export class InProcessRun {
   readonly #server: StreamServer;
   readonly #secret: string;
   readonly #startedAt: number;
-  readonly #instances = new Map<Instance, string>();
+  readonly #instances = new Set<InProcessInstance>();
+  /** Stages that have an instance for suspects. */
+  readonly #tended = new Set<string>();
   readonly #complete = new Set<string>();
   readonly #draining = new Set<string>();
   readonly #setbacks = new Setbacks();
@@ -77,6 +93,7 @@ export class InProcessRun {
     const blobs = memory;
     if (blobStore() === undefined) useBlobStore(blobs);
     engine.onBlobFree((blob) => void blobs.remove(blob));
+    options.probe?.onEngine(engine);
     const secret = env.random.bytes(8).toString("hex");
     const server = new StreamServer(env, engine, { boot: secret, secret });
     const run = new InProcessRun(options, params, server, secret);
@@ -90,78 +107,69 @@ export class InProcessRun {
     this.#control = await StreamConnection.greet(
       this.#connect(),
       { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "run", secret: this.#secret },
-      { onEvent: (event) => event.kind === "empty" && void this.#look() },
+      {
+        onEvent: (event) => {
+          if (event.kind === "empty") void this.#look();
+          if (event.kind === "suspects") void this.#tendSuspects(event.stage);
+        },
+      },
     );
     for (const node of [...nodes].reverse()) {
       const count =
         node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? node.settings.instances.min);
-      for (let i = 0; i < count; i++) void this.#keep(node);
+      for (let i = 0; i < count; i++) void this.#keep(node, node.kind === "source" ? "source" : "worker");
     }
     void this.#look();
   }
 
   #connect(): ReturnType<typeof loopbackPair>[0] {
-    const [ours, theirs] = loopbackPair(this.#options.env.timers);
+    const [ours, theirs] = loopbackPair(this.#options.probe?.sockets ?? this.#options.env.timers);
     this.#server.accept(theirs);
     return ours;
   }
 
-  /** Runs an instance of a node, and another one where its setup or its source has failed. */
-  async #keep(node: NodeShape): Promise<void> {
-    const { env, definition } = this.#options;
+  /** Runs an instance of a node, and another one where its setup or its source has failed, or it was killed. */
+  async #keep(node: NodeShape, role: InProcessInstance["role"]): Promise<void> {
+    const { env, definition, probe } = this.#options;
     for (;;) {
       if (this.#stopping || this.#draining.has(node.name)) return this.#ended(node);
-      let failure: FromInstance | undefined;
-      const id = `${node.name}.${++this.#numbers}`;
-      const instance: Instance = new Instance({
+      const instance = new InProcessInstance({
         env,
-        definition,
+        node,
+        id: `${node.name}.${++this.#numbers}`,
+        role,
         run: this.run,
-        stage: node.name,
-        instance: id,
-        role: node.kind === "source" ? "source" : "worker",
         params: this.#params,
-        bundle: "",
         secret: this.#secret,
-        watch: newWatchState(),
-        abandonsStuckCalls: true,
-        connect: async () => this.#connect(),
-        report: (message) => {
-          if (message.kind === "setup-failed" || message.kind === "source-failed") failure = message;
-          this.#options.onMessage(node.name, message);
-        },
+        definition: (handle) => probe?.definitionOf(handle) ?? definition,
+        connect: () => this.#connect(),
+        onMessage: (message) => this.#options.onMessage(node.name, message),
+        onUp: () => this.#setbacks.started(node.name),
       });
-      this.#instances.set(instance, node.name);
-      const isUp = await instance.start();
-      if (isUp) this.#setbacks.started(node.name);
-      let isDone = false;
-      if (isUp && node.kind === "source") {
-        const outcome = await instance.runSource();
-        isDone = outcome !== "failed";
-        if (outcome === "source-done") this.#complete.add(node.name);
-      } else if (isUp) {
-        if (this.#stopping || this.#draining.has(node.name))
-          void instance.drain(this.#stopping ? "stopped" : "completed");
-        await instance.whenDrained();
-        isDone = true;
-      }
-      await instance.end();
+      this.#instances.add(instance);
+      const end = await instance.live();
       this.#instances.delete(instance);
-      if (isDone) return this.#ended(node);
-      const told = failure as (FromInstance & { error: ErrorInfo }) | undefined;
-      const reason = this.#setbacks.add(node, {
-        stage: node.name,
-        cause: told?.kind ?? "setup-failed",
-        error: told?.error,
-        progressed: told?.kind === "source-failed" && told.progressed,
-        settled: 0,
-        what: "it failed",
-      });
+      if (end.how === "source-done") this.#complete.add(node.name);
+      if (end.how === "source-done" || end.how === "drained") return this.#ended(node);
+      const settled = end.how === "killed" ? await this.#judge(instance, end.what) : 0;
+      if (role === "suspect" && !(await this.#hasSuspects(node.name))) return this.#ended(node);
+      const reason =
+        role === "suspect"
+          ? undefined
+          : this.#setbacks.add(node, {
+              stage: node.name,
+              cause: end.how === "killed" ? "crashed" : end.cause,
+              error: end.how === "killed" ? undefined : end.error,
+              progressed: end.how === "failed" && end.progressed,
+              settled,
+              what: end.how === "killed" ? end.what : "it failed",
+            });
       if (reason !== undefined) {
         const error = errorInfo(
           new RunError(reason.code, `run ${this.run}: ${reason.message}`, { scope: "run" }),
         );
-        this.#error ??= { ...error, stack: told?.error.stack ?? error.stack };
+        const cause = end.how === "failed" ? end.error : undefined;
+        this.#error ??= { ...error, stack: cause?.stack ?? error.stack };
         void this.stop();
         return this.#ended(node);
       }
@@ -169,8 +177,46 @@ export class InProcessRun {
     }
   }
 
+  /** What a killed instance held is judged before anybody else may take it. Gives what its stage has settled so far. */
+  async #judge({ id, stage, role }: InProcessInstance, what: string): Promise<number> {
+    if (role !== "source") {
+      await (this.#control as StreamConnection).request("verdict", {
+        instance: id,
+        stage,
+        charge: true,
+        external: false,
+        what,
+        cause: "instance-died",
+      });
+    }
+    const counts = (await this.#scan()).counts[stage] ?? {};
+    return SETTLED.reduce((sum, counter) => sum + (counts[counter] ?? 0), 0);
+  }
+
+  async #hasSuspects(stage: string): Promise<boolean> {
+    return (await this.#scan()).streams.some(({ name, suspects }) => name === stage && suspects > 0);
+  }
+
+  /** Items that were in hand when an instance was killed run alone, in an instance for them. */
+  async #tendSuspects(stage: string): Promise<void> {
+    const node = this.shape.nodes.find((known) => known.name === stage);
+    if (node === undefined || this.#tended.has(stage)) return;
+    this.#tended.add(stage);
+    const look = this.#options.env.timers.every(SUSPECTS_LOOK_MS, () => {
+      void this.#hasSuspects(stage).then((has) => {
+        for (const instance of has ? [] : this.#instances)
+          if (instance.stage === stage && instance.role === "suspect") void instance.drain("scaled");
+      });
+    });
+    await this.#keep(node, "suspect");
+    look.cancel();
+    this.#tended.delete(stage);
+    if (!this.#stopping && this.#status === "running" && (await this.#hasSuspects(stage)))
+      await this.#tendSuspects(stage);
+  }
+
   #ended(node: NodeShape): void {
-    const isLast = ![...this.#instances.values()].includes(node.name);
+    const isLast = ![...this.#instances].some((instance) => instance.stage === node.name);
     if (isLast && this.#draining.has(node.name)) this.#complete.add(node.name);
     void this.#look();
   }
@@ -198,7 +244,7 @@ export class InProcessRun {
       })) {
         if (this.#draining.has(name)) continue;
         this.#draining.add(name);
-        for (const [instance, stage] of this.#instances) if (stage === name) void instance.drain("completed");
+        for (const instance of this.#instances) if (instance.stage === name) void instance.drain("completed");
       }
       if (this.shape.nodes.every((node) => this.#complete.has(node.name))) await this.#finish("completed");
     }
@@ -225,7 +271,7 @@ export class InProcessRun {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const instance of this.#instances.keys()) {
+    for (const instance of this.#instances) {
       void instance.drain("stopped").catch((error) => {
         this.#error ??= errorInfo(ensureError(error));
       });

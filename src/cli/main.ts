@@ -37,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--new", "begin a new run, whatever is unfinished")
     .option("--resume <RUN>", "go on with that run")
     .option("--json", "print exactly one JSON document, the run's result, on stdout")
+    .option("-q, --quiet", "nothing but errors on stderr")
     .action(async (module: string, flags: RunFlags) => {
       exitCode = await runCommand(nodeEnv, version, module, flags);
     });

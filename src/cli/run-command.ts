@@ -2,8 +2,11 @@ import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
 import { LocalRun } from "../run/local-run.ts";
 import { streamsOf } from "../run/streams-url.ts";
+import { displayFor } from "./display/display-for.ts";
+import type { RunDisplay } from "./display/run-display.ts";
+import { styleFor } from "./display/style.ts";
 import { EXIT } from "./exit-code.ts";
-import { ProgressLines } from "./progress-lines.ts";
+import { commandLine } from "./shell-text.ts";
 import { summaryOf } from "./summary.ts";
 import { print, printable, tell } from "./terminal.ts";
 
@@ -15,6 +18,7 @@ export interface RunFlags {
   readonly new?: boolean;
   readonly resume?: string;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** `millrace run MODULE`: runs a pipeline of a module to its end; gives the exit code. */
@@ -32,8 +36,9 @@ export async function runCommand(
   const data = flags.data ?? process.env.MILLRACE_DATA ?? ".millrace";
   const streams = streamsOf(flags.streams ?? process.env.MILLRACE_STREAMS ?? "file:");
   const isJson = flags.json === true;
-  const interrupts = new Interrupts();
-  const progress = new ProgressLines(env);
+  const isQuiet = flags.quiet === true;
+  const display = await displayFor(env, { isQuiet, isJson });
+  const interrupts = new Interrupts(display);
 
   let started: LocalRun | undefined;
   const running = LocalRun.start({
@@ -47,30 +52,38 @@ export async function runCommand(
     signal: interrupts.beforeStart,
     resume: flags.new === true ? "new" : flags.resume === undefined ? "auto" : { run: flags.resume },
     display: {
-      onModuleOutput: (stream, line) => output(stream, line, isJson),
-      onOutput: (_stage, stream, line) => output(stream, line, isJson),
+      onModuleOutput: (stream, line) => display.output(stream, line),
+      onOutput: (_stage, stream, line) => display.output(stream, line),
       onLog: (stage, level, message, fields) => {
-        if (level === "debug") return;
         const rest =
           fields === undefined || Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
-        tell(`${level} ${stage}: ${printable(message)}${printable(rest)}`);
+        display.say(level, `${level} ${stage}: ${printable(message)}${printable(rest)}`);
       },
-      onProgress: (stage, done, total) => progress.note(stage, done, total),
-      onRestart: (stage, what) => tell(`warn ${stage}: ${what}; replaced`),
+      onProgress: (stage, done, total) => display.progress(stage, done, total),
+      onRestart: (stage, what) => display.say("warn", `warn ${stage}: ${printable(what)}; replaced`),
       onStarted: (run) => {
         const { manifest } = run;
-        tell(`${manifest.pipeline} ${run.isResumed ? "resumes" : "runs"} (run ${manifest.run})`);
+        display.say(
+          "info",
+          `${manifest.pipeline} ${run.isResumed ? "resumes" : "runs"} (run ${manifest.run})`,
+        );
       },
     },
   });
   try {
     started = await running;
     interrupts.attach(started);
-    progress.start(started.controller);
+    display.start(started.controller);
     const result = await started.result();
-    progress.stop();
-    const dataNote = data === ".millrace" ? "" : ` --data ${data}`;
-    for (const line of summaryOf(result, started.manifest.pipeline, dataNote)) tell(line);
+    display.stop();
+    const summary = summaryOf(result, {
+      pipeline: started.manifest.pipeline,
+      data: streams === "memory" ? undefined : data,
+      command: commandLine(process.argv.slice(2)),
+      width: process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY,
+      style: styleFor(process.stderr, process.env),
+    });
+    for (const line of isQuiet ? summary.errors : summary.lines) tell(line);
     if (isJson) await print(`${JSON.stringify(result)}\n`);
     if (result.status === "failed") return EXIT.failed;
     if (result.status === "stopped") return interrupts.exitCode ?? EXIT.interrupted;
@@ -86,19 +99,15 @@ export async function runCommand(
     }
     throw error;
   } finally {
-    progress.stop();
+    display.stop();
     interrupts.detach();
   }
 }
 
-/** What user code prints to stdout is the command's own output, unless stdout is promised to be one JSON document. */
-function output(stream: "stdout" | "stderr", line: string, isJson: boolean): void {
-  if (stream === "stdout" && !isJson) process.stdout.write(`${line}\n`);
-  else process.stderr.write(`${line}\n`);
-}
-
 /** Signals closer together than this are one. */
 const ONE_SIGNAL_MS = 5;
+
+const STOPPING = "stopping: draining, what is in hand is finished… Ctrl-C again to stop at once";
 
 /** Ctrl-C drains, a second one stops at once. */
 class Interrupts {
@@ -106,11 +115,13 @@ class Interrupts {
   #run: LocalRun | undefined;
   #count = 0;
   #lastAt = Number.NEGATIVE_INFINITY;
+  readonly #display: RunDisplay;
   readonly #abort = new AbortController();
   readonly #onInt = (): void => this.#interrupt(EXIT.interrupted);
   readonly #onTerm = (): void => this.#interrupt(EXIT.terminated);
 
-  constructor() {
+  constructor(display: RunDisplay) {
+    this.#display = display;
     process.on("SIGINT", this.#onInt);
     process.on("SIGTERM", this.#onTerm);
   }
@@ -137,7 +148,7 @@ class Interrupts {
     this.#lastAt = now;
     this.exitCode = exitCode;
     this.#count++;
-    if (this.#count === 1) tell("stopping: what is in hand is finished; once more to stop at once");
+    if (this.#count <= 2) this.#display.say("warn", this.#count === 1 ? STOPPING : "stopping at once");
     void this.#run?.stop(this.#count > 1);
     if (this.#run === undefined) this.#abort.abort();
     // Nothing has been started yet that would need to be drained.

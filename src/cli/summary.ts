@@ -1,43 +1,119 @@
-import type { RunResult } from "../definition/run-result.ts";
+import type { Counts, RunResult } from "../definition/run-result.ts";
+import { compact } from "./display/number-text.ts";
+import type { Style } from "./display/style.ts";
+import { shellText } from "./shell-text.ts";
 import { duration, grouped, printable } from "./terminal.ts";
 
-const COLUMNS = ["accepted", "completed", "filtered", "dead", "discarded", "quarantined", "emitted"] as const;
-
-/** What stays on the screen after a run: every delivery accounted for, every repeat with its cause. */
-export function summaryOf(result: RunResult, pipeline: string, dataNote: string): string[] {
-  const lines = [`${pipeline} ${result.status} in ${duration(result.durationMs)} (run ${result.run})`];
-  const rows = Object.entries(result.stages).map(([stage, counts]) => [
-    stage,
-    ...COLUMNS.map((column) => grouped(counts[column])),
-  ]);
-  lines.push(...table([["stage", ...COLUMNS], ...rows]));
-  const repeats = Object.entries(result.repeats).filter(([, items]) => items > 0);
-  if (repeats.length > 0) {
-    lines.push(
-      `processed again: ${repeats.map(([cause, items]) => `${grouped(items)} ${cause}`).join(", ")}`,
-    );
-  }
-  const unaccounted = Object.entries(result.stages).filter(([, counts]) => unsettledOf(counts) !== 0);
-  for (const [stage, counts] of unaccounted) {
-    lines.push(
-      `${stage}: ${grouped(unsettledOf(counts))} not settled yet${result.status === "completed" ? " (a bug: please report it)" : ", kept"}`,
-    );
-  }
-  const dead = Object.values(result.stages).reduce((sum, counts) => sum + counts.dead, 0);
-  if (dead > 0)
-    lines.push(
-      `${grouped(dead)} dead letters: millrace dead list ${pipeline} --run ${result.run}${dataNote}`,
-    );
-  if (result.error !== undefined)
-    lines.push(`error ${result.error.code ?? result.error.name}  ${printable(result.error.message)}`);
-  if (result.status !== "completed") lines.push("the same command resumes this run");
-  return lines;
+export interface SummaryOptions {
+  readonly pipeline: string;
+  /** The data directory as it was named; undefined when nothing is kept. */
+  readonly data: string | undefined;
+  /** What to type to go on with it. */
+  readonly command: string;
+  /** Characters a line that the table may have. */
+  readonly width: number;
+  readonly style: Style;
 }
 
-function unsettledOf(counts: RunResult["stages"][string]): number {
+/** Why items were processed again, in plain words. */
+const REPEATED: Readonly<Record<string, string>> = {
+  "instance-died": "in hand when a process died",
+  "drain-cut-short": "in hand when a process was stopped before it was done",
+  "source-restarted": "given again by a source that was restarted",
+  "streams-restarted": "in hand when the streams process was restarted",
+  "log-damaged": "settled once, but the log that said so was damaged",
+};
+
+const DEFAULT_DATA = ".millrace";
+
+/**
+ * What stays on the screen after a run: every delivery accounted for, every repeat with its cause, and what to do
+ * next. `errors` are those of the lines that are said even when nothing else is.
+ */
+export function summaryOf(
+  result: RunResult,
+  options: SummaryOptions,
+): { readonly lines: string[]; readonly errors: string[] } {
+  const { pipeline, data, command, style } = options;
+  const { run, status } = result;
+  const mark = status === "completed" ? style.green : status === "failed" ? style.red : style.yellow;
+  const lines = [`${style.bold(pipeline)} ${mark(status)} in ${duration(result.durationMs)} (run ${run})`];
+  lines.push(...countsTable(result, options));
+  const repeats = Object.entries(result.repeats).filter(([, items]) => items > 0);
+  for (const [cause, items] of repeats) {
+    lines.push(`processed again: ${grouped(items)} ${REPEATED[cause] ?? cause.replaceAll("-", " ")}`);
+  }
+  for (const [stage, counts] of Object.entries(result.stages)) {
+    const left = unsettledOf(counts);
+    if (left === 0) continue;
+    const what = status === "completed" ? " (a bug: please report it)" : data === undefined ? "" : ", kept";
+    lines.push(`${stage}: ${grouped(left)} not settled yet${what}`);
+  }
+  const dead = Object.values(result.stages).reduce((sum, counts) => sum + counts.dead, 0);
+  if (dead > 0) {
+    const where = data === undefined || data === DEFAULT_DATA ? "" : ` --data ${shellText(data)}`;
+    const look = data === undefined ? "" : `: millrace dead list ${pipeline} --run ${run}${where}`;
+    lines.push(`${style.red(`${grouped(dead)} dead ${dead === 1 ? "letter" : "letters"}`)}${look}`);
+  }
+  const errors = result.error === undefined ? [] : errorLines(result.error, style);
+  lines.push(...errors);
+  if (data === undefined) lines.push(style.dim("data: in memory, gone"));
+  else {
+    lines.push(style.dim(`data: ${data}/${pipeline}/${run}`));
+    if (status !== "completed") lines.push(`the same command resumes this run: ${command}`);
+  }
+  return { lines, errors };
+}
+
+function errorLines(error: NonNullable<RunResult["error"]>, style: Style): string[] {
+  const { code, name, message } = error;
+  const line = `${style.red("error")} ${code ?? name}  ${printable(message)}`;
+  return code?.startsWith("MR_") === true ? [line, style.dim(`  more: millrace explain ${code}`)] : [line];
+}
+
+function unsettledOf(counts: Counts): number {
   return (
     counts.accepted - counts.completed - counts.filtered - counts.dead - counts.discarded - counts.quarantined
   );
+}
+
+type Column = keyof Counts;
+/** Rare ones are shown where there is something in them. */
+const RARE = new Set<Column>(["discarded", "quarantined"]);
+const COLUMNS: readonly Column[] = [
+  "accepted",
+  "completed",
+  "filtered",
+  "dead",
+  "discarded",
+  "quarantined",
+  "emitted",
+];
+/** What goes first when a terminal is narrow. */
+const DISPENSABLE: readonly Column[] = ["emitted", "filtered", "accepted", "discarded", "quarantined"];
+
+function countsTable({ stages }: RunResult, { width, style }: SummaryOptions): string[] {
+  const all = Object.entries(stages);
+  let columns = COLUMNS.filter((column) => !RARE.has(column) || all.some(([, counts]) => counts[column] > 0));
+  const linesOf = (text: (count: number) => string, nameWidth = Number.POSITIVE_INFINITY): string[] =>
+    table([
+      ["stage", ...columns],
+      ...all.map(([name, counts]) => [
+        name.length <= nameWidth ? name : `${name.slice(0, nameWidth - 1)}…`,
+        ...columns.map((column) => text(counts[column])),
+      ]),
+    ]);
+  const fits = (lines: readonly string[]): boolean => lines.every((line) => line.length <= width);
+  let lines = linesOf(grouped);
+  if (!fits(lines)) lines = linesOf(compact);
+  for (const column of DISPENSABLE) {
+    if (fits(lines)) break;
+    columns = columns.filter((kept) => kept !== column);
+    lines = linesOf(compact);
+  }
+  if (!fits(lines)) lines = linesOf(compact, Math.max(8, width - 22));
+  const [headings = "", ...rows] = lines;
+  return [style.dim(headings), ...rows];
 }
 
 /** Left-aligned first column, right-aligned others. */

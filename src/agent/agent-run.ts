@@ -1,4 +1,5 @@
 import type { DrainReason } from "../definition/context.ts";
+import { pacingByStage } from "../definition/pacing.ts";
 import type { NodeShape, PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, MillraceError, RunError } from "../errors.ts";
@@ -69,6 +70,7 @@ export class AgentRun {
       socket: this.#socket,
       secret: this.#secret,
       streams: settings.shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name),
+      pacing: pacingByStage(settings.shape),
       onEvent: (event) => this.#onStreamEvent(event),
       onRestarted: (boot, restarts) => events.onStreamsRestarted(boot, restarts),
       onFailed: (error) =>
@@ -201,6 +203,9 @@ export class AgentRun {
           `${event.items} items of a damaged frame were set aside: ${event.problem}`,
           undefined,
         );
+        return;
+      case "notice":
+        this.#events.onLog(event.stage, "warn", event.message, undefined);
         return;
       case "engine-failed":
         this.#events.onEngineFailed(event.error);

@@ -1,3 +1,4 @@
+import type { Pacing } from "../definition/pacing.ts";
 import { entryPath } from "../env/entry.ts";
 import type { ChildProcess, Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, StreamError } from "../errors.ts";
@@ -12,6 +13,8 @@ export interface StreamsProcessOptions {
   readonly socket: string;
   readonly secret: string;
   readonly streams: readonly string[];
+  /** Of the stages that have some. */
+  readonly pacing?: Readonly<Record<string, Pacing>>;
   onEvent(event: StreamEvent): void;
   onRestarted(boot: string, restarts: number): void;
   onFailed(error: Error): void;
@@ -84,7 +87,8 @@ export class StreamsProcess {
         { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "agent", secret },
         { onEvent: (event) => this.#options.onEvent(event) },
       );
-      this.damage = (await connection.request("open", { streams: this.#options.streams })).damage;
+      const { streams, pacing } = this.#options;
+      this.damage = (await connection.request("open", { streams, ...(pacing && { pacing }) })).damage;
       this.#connection = connection;
     } catch (error) {
       this.#child?.kill("SIGKILL");

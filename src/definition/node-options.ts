@@ -11,6 +11,7 @@ import {
   size,
   wholeNumber,
 } from "./option-rules.ts";
+import { PACING_FIELDS, type PacingOptions, pacingOf } from "./pacing-options.ts";
 import {
   group,
   type OptionEntry,
@@ -74,7 +75,7 @@ interface NoBatch extends BatchOptions<never> {
 }
 
 /** Options of a stage or sink that takes items one by one. */
-export interface StageOptions<In = unknown, Params = unknown, State = unknown> {
+export interface StageOptions<In = unknown, Params = unknown, State = unknown> extends PacingOptions<In> {
   readonly batch?: NoBatch;
   /** Calls in flight in one instance: a number, a range, or `"auto"`. Default 1. */
   readonly concurrency?: number | "auto" | { readonly min?: number; readonly max: number };
@@ -148,6 +149,7 @@ const STAGE = group({
   ),
   graceMs: standard(duration(0), "10s", "The time after timeoutMs or a drain in which a call may still end."),
   resources: RESOURCES,
+  ...PACING_FIELDS,
   onFailed: optional(
     functionLike<NonNullable<NodeDefinition["onFailed"]>>(),
     "Called before an item is dead-lettered.",
@@ -167,7 +169,7 @@ const SOURCE = group({
 });
 
 /** What the options of a node come to: the settings, and the functions among the options. */
-export type NodeOptions = Pick<NodeDefinition, "settings" | "batchBy" | "unless" | "onFailed">;
+export type NodeOptions = Pick<NodeDefinition, "settings" | "batchBy" | "dedupeBy" | "unless" | "onFailed">;
 
 /**
  * Reads the options of a node as the user gave them, defaults filled in.
@@ -182,6 +184,7 @@ export function readNodeOptions(kind: NodeKind, options: unknown, subject: strin
 
 function nodeOptions(values: ReturnType<typeof STAGE.read>): NodeOptions {
   const { batch, retry, onFailed, resources, concurrency, instances, timeoutMs, graceMs } = values;
+  const { pacing, functions } = pacingOf(values);
   const settings: NodeSettings = {
     ...(batch && { batch: { size: batch.size, withinMs: batch.withinMs } }),
     concurrency,
@@ -190,9 +193,11 @@ function nodeOptions(values: ReturnType<typeof STAGE.read>): NodeOptions {
     timeoutMs,
     graceMs,
     memoryBytes: resources.memory,
+    ...(pacing && { pacing }),
   };
   return {
     settings,
+    ...functions,
     ...(batch?.by && { batchBy: batch.by }),
     ...(retry.unless && { unless: retry.unless }),
     ...(onFailed && { onFailed }),

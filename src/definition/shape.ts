@@ -5,6 +5,8 @@
  *   processes as JSON.
  */
 
+import type { Pacing } from "./pacing.ts";
+
 export type NodeKind = "source" | "stage" | "sink";
 
 export interface Backoff {
@@ -38,6 +40,7 @@ export interface NodeSettings {
   readonly graceMs: number;
   /** Bytes an instance may use before it is ended. */
   readonly memoryBytes: number;
+  readonly pacing?: Pacing;
 }
 
 export interface NodeShape {
@@ -69,6 +72,7 @@ export interface Handler {
 export interface NodeDefinition extends NodeShape {
   readonly handler: Handler;
   readonly batchBy?: (item: never) => unknown;
+  readonly dedupeBy?: (item: never) => unknown;
   readonly unless?: (error: Error) => boolean;
   readonly onFailed?: (item: never, error: Error, ctx: never) => unknown;
 }

@@ -2,6 +2,7 @@ import type { Env } from "../env/env.ts";
 import { StageError } from "../errors.ts";
 import { FrameBuilder } from "../wire/frame-builder.ts";
 import { ItemEncoder } from "../wire/item-codec.ts";
+import { dedupeKeyOf } from "./dedupe-key.ts";
 import type { Target } from "./edges.ts";
 
 /** A frame that waits for its transaction. */
@@ -24,7 +25,11 @@ export interface Collected {
   readonly targets: readonly number[];
   readonly bytes: Uint8Array;
   readonly blobs: readonly string[] | undefined;
+  readonly keys: Keys;
 }
+
+/** What the `dedupe` of each target knows an output by, where it does not go by the id. */
+type Keys = readonly (string | undefined)[] | undefined;
 
 /**
  * Routes outputs to the frames of the streams they go to.
@@ -40,6 +45,7 @@ export class Outputs {
   readonly #originOf: OriginOf;
   /** Scratch of {@link #route}: one list serves all items. */
   readonly #routes: number[] = [];
+  readonly #hasKeys: boolean;
   #ready: ReadyFrame[] = [];
   #readyBytes = 0;
   /** Calls that hold collected bytes: the encoder's table must not be dropped under them. */
@@ -50,6 +56,13 @@ export class Outputs {
     this.#targets = targets;
     this.#builders = targets.map(() => new FrameBuilder());
     this.#originOf = originOf;
+    this.#hasKeys = targets.some((target) => target.dedupeBy !== undefined);
+  }
+
+  /** What a `dedupe.by` throws is thrown. */
+  #keys(routes: readonly number[], output: unknown): Keys {
+    if (!this.#hasKeys) return undefined;
+    return routes.map((i) => dedupeKeyOf(this.#targets[i] as Target, output));
   }
 
   /** The targets of an output, valid until the next call. What a `when` throws is thrown. */
@@ -73,7 +86,8 @@ export class Outputs {
   place(output: unknown): boolean {
     const routes = this.#route(output);
     if (routes.length === 0) return false;
-    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs);
+    const keys = this.#keys(routes, output);
+    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs, keys);
     return true;
   }
 
@@ -81,8 +95,10 @@ export class Outputs {
   collect(output: unknown): Collected | undefined {
     const routes = this.#route(output);
     if (routes.length === 0) return undefined;
+    const targets = [...routes];
+    const keys = this.#keys(targets, output);
     const bytes = Uint8Array.from(this.#encoder.encode(output));
-    return { targets: [...routes], bytes, blobs: this.#encoder.blobs };
+    return { targets, bytes, blobs: this.#encoder.blobs, keys };
   }
 
   beginCollecting(): void {
@@ -94,15 +110,22 @@ export class Outputs {
   }
 
   placeCollected(outputs: readonly Collected[]): void {
-    for (const { targets, bytes, blobs } of outputs) this.#add(targets, bytes, blobs);
+    for (const { targets, bytes, blobs, keys } of outputs) this.#add(targets, bytes, blobs, keys);
   }
 
-  #add(targets: readonly number[], bytes: Uint8Array, blobs: readonly string[] | undefined): void {
-    for (const i of targets) {
+  #add(
+    targets: readonly number[],
+    bytes: Uint8Array,
+    blobs: readonly string[] | undefined,
+    keys: Keys,
+  ): void {
+    for (let n = 0; n < targets.length; n++) {
+      const i = targets[n] as number;
       const builder = this.#builders[i] as FrameBuilder;
       if (builder.isFullFor(bytes.byteLength)) this.#close(i);
-      if (blobs === undefined) builder.add(bytes);
-      else builder.add(bytes, { blobs });
+      const dedupeKey = keys?.[n];
+      if (blobs === undefined && dedupeKey === undefined) builder.add(bytes);
+      else builder.add(bytes, { ...(blobs && { blobs }), ...(dedupeKey !== undefined && { dedupeKey }) });
     }
     if (this.#encoder.mustSettle && this.#collectors === 0) {
       this.closeAll();

@@ -32,6 +32,8 @@ export interface RecordStore {
 export const recordKeys = {
   deadLetters: (stage?: string): string => (stage === undefined ? "dead/" : `dead/${stage}/`),
   deadLetter: (stage: string, id: string): string => `dead/${stage}/${id}`,
+  /** Pages of what a stage's `dedupe` has let in. */
+  dedupe: (stage: string, page = ""): string => `dedupe/${stage}/${page}`,
   sourceState: (source: string): string => `source/${source}`,
   quarantine: (stage: string, frame: number): string => `quarantine/${stage}/${frame}`,
   /** Where a record goes whose stored value is damaged. */

@@ -1,6 +1,7 @@
 import { nodesToComplete, type StreamSight } from "../coordinator/completion.ts";
 import { Setbacks } from "../coordinator/setbacks.ts";
 import { checkGraph } from "../definition/check-graph.ts";
+import { pacingByStage } from "../definition/pacing.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { Definition, NodeShape, PipelineShape } from "../definition/shape.ts";
 import { shapeOf } from "../definition/shape-of.ts";
@@ -103,7 +104,10 @@ export class InProcessRun {
 
   async #begin(): Promise<void> {
     const nodes = this.shape.nodes;
-    await this.#server.open(nodes.filter((node) => node.kind !== "source").map((node) => node.name));
+    await this.#server.open(
+      nodes.filter((node) => node.kind !== "source").map((node) => node.name),
+      pacingByStage(this.shape),
+    );
     this.#control = await StreamConnection.greet(
       this.#connect(),
       { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "run", secret: this.#secret },

@@ -15,8 +15,8 @@ import type { StreamServer } from "./server.ts";
 async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
   switch (request.verb) {
     case "open": {
-      const { streams } = request.ask as ControlRequests["open"]["ask"];
-      await server.open(streams);
+      const { streams, pacing } = request.ask as ControlRequests["open"]["ask"];
+      await server.open(streams, pacing);
       return { damage: server.options.damage ?? [] };
     }
     case "verdict":

@@ -1,3 +1,4 @@
+import type { Pacing } from "../definition/pacing.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { BlobDelta, CountDelta, Mark, Outcome } from "./contract.ts";
 
@@ -121,7 +122,11 @@ export interface StreamReport {
 
 /** Requests of a control connection and their answers. */
 export interface ControlRequests {
-  open: { ask: { streams: readonly string[] }; answer: { damage: readonly string[] } };
+  /** `pacing` of the stages that have some. */
+  open: {
+    ask: { streams: readonly string[]; pacing?: Readonly<Record<string, Pacing>> };
+    answer: { damage: readonly string[] };
+  };
   verdict: { ask: Verdict; answer: { suspects: number } };
   stats: { ask: Record<string, never>; answer: StatsAnswer };
   scan: {
@@ -152,6 +157,7 @@ export interface ReplyHead {
 
 /** What the streams process tells its agent unasked. */
 export type StreamEvent =
+  | { readonly kind: "notice"; readonly stage: string; readonly message: string }
   | { readonly kind: "suspects"; readonly stage: string; readonly count: number }
   | { readonly kind: "empty"; readonly stage: string }
   | { readonly kind: "quarantined"; readonly stage: string; readonly items: number; readonly problem: string }

@@ -1,3 +1,4 @@
+import type { Pacing } from "../definition/pacing.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
@@ -6,6 +7,7 @@ import { Claims } from "./claims.ts";
 import { NOTHING, type Settlement, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import { type Consumer, Dispatcher } from "./dispatcher.ts";
+import { Pacer } from "./pacing/pacer.ts";
 import { checkHello, Peer } from "./peer.ts";
 import {
   type CreditHead,
@@ -34,6 +36,7 @@ export class StreamServer {
   readonly engine: StreamEngine;
   readonly options: StreamServerOptions;
   readonly dispatchers = new Map<string, Dispatcher>();
+  readonly pacer: Pacer;
   readonly #env: Env;
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
@@ -46,6 +49,7 @@ export class StreamServer {
     this.#env = env;
     this.engine = engine;
     this.options = options;
+    this.pacer = new Pacer(env, engine, (event) => this.#event(event));
     this.#claims = new Claims(env, engine, (stream) => this.dispatchers.get(stream));
     engine.onQuarantine((stage, _frame, items, problem) => {
       this.#event({ kind: "quarantined", stage, items, problem });
@@ -53,7 +57,9 @@ export class StreamServer {
     });
   }
 
-  async open(streams: readonly string[]): Promise<void> {
+  /** `pacing` is that of the stages which have some. */
+  async open(streams: readonly string[], pacing: Readonly<Record<string, Pacing>> = {}): Promise<void> {
+    await this.pacer.open(pacing);
     for (const stream of streams) {
       if (this.dispatchers.has(stream)) continue;
       await this.engine.open(stream);
@@ -108,7 +114,9 @@ export class StreamServer {
         return;
       }
       case MESSAGE.started:
-        this.#onStarted(peer, message.head as StartedHead);
+        for (const [frame, from, to] of readStarted(message.head as StartedHead)) {
+          if (peer.consumer !== undefined) this.#claims.started(peer.consumer, frame, from, to);
+        }
         return;
       case MESSAGE.transact:
         void this.#onTransact(peer, message.head as TransactHead, message.blobs);
@@ -167,13 +175,11 @@ export class StreamServer {
     };
     peer.consumer = consumer;
     dispatcher.consumers.add(consumer);
-    if (hello.lost !== undefined && hello.lost > 0) this.#countLost(hello.stage, hello.lost);
+    if (hello.lost !== undefined && hello.lost > 0) {
+      const counts = [[hello.stage, "repeated:streams-restarted", hello.lost]] as const;
+      void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);
+    }
     peer.welcome({ boot: this.options.boot });
-  }
-
-  #countLost(stage: string, items: number): void {
-    const counts = [[stage, "repeated:streams-restarted", items]] as const;
-    void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);
   }
 
   async #welcomeSource(peer: Peer, hello: HelloHead): Promise<void> {
@@ -200,12 +206,6 @@ export class StreamServer {
     peer.welcome({ boot: this.options.boot, ...(sourceState === undefined ? {} : { sourceState }) });
   }
 
-  #onStarted(peer: Peer, head: StartedHead): void {
-    const consumer = peer.consumer;
-    if (consumer === undefined) return;
-    for (const [frame, from, to] of readStarted(head)) this.#claims.started(consumer, frame, from, to);
-  }
-
   async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
     const hello = peer.hello as HelloHead;
     const dispatcher = this.dispatchers.get(hello.stage);
@@ -230,9 +230,11 @@ export class StreamServer {
             `stage ${hello.stage}, instance ${hello.instance}: it settles items that it does not hold; they are elsewhere by now`,
           );
         }
-        // n.b. taken away before the engine has confirmed: should the instance die meanwhile, they are not redelivered.
-        dispatcher.unclaim(consumer, settlements);
       }
+      // n.b. only now: what is refused must not be remembered as let in.
+      transaction = this.pacer.admit(transaction);
+      // n.b. taken away before the engine has confirmed: should the instance die meanwhile, they are not redelivered.
+      if (consumer !== undefined) dispatcher?.unclaim(consumer, settlements);
     } catch (error) {
       peer.refuse(head.n, error);
       return;

@@ -45,6 +45,8 @@ export interface ItemMeta {
   readonly id?: string;
   readonly key?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What its stage's `dedupe` knows it by, where that is not its id. */
+  readonly dedupeKey?: string;
   /** Wall clock of its first placement, where it differs from the frame's. */
   readonly enqueuedAt?: number;
   /** Blobs that the item refers to. */

@@ -7,7 +7,15 @@ export function optionNames(): void {
   expectType<
     Equal<
       keyof StageOptions,
-      "batch" | "concurrency" | "instances" | "retry" | "timeoutMs" | "graceMs" | "resources" | "onFailed"
+      | "batch"
+      | "concurrency"
+      | "instances"
+      | "retry"
+      | "timeoutMs"
+      | "graceMs"
+      | "resources"
+      | "dedupe"
+      | "onFailed"
     >
   >();
   expectType<Equal<keyof SourceOptions, "instances" | "retry" | "resources">>();

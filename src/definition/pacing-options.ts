@@ -1,0 +1,48 @@
+/** The options of a stage that say how much may go to it, and what of it. */
+import type { Duration } from "./duration.ts";
+import { duration, functionLike } from "./option-rules.ts";
+import type { Pacing } from "./pacing.ts";
+import { group, optional, required } from "./rule.ts";
+import type { NodeDefinition } from "./shape.ts";
+
+/** What was placed on the stage's stream before is discarded when it comes again. */
+export interface DedupeOptions<In = unknown> {
+  /** Two items with the same text are the same. Default: the item's id. */
+  readonly by?: (item: In) => string;
+  /** The time, from when an item was let in, in which others like it are discarded. */
+  readonly windowMs: Duration;
+}
+
+/** Options that a stage's streams go by. */
+export interface PacingOptions<In = unknown> {
+  /** Discards an item whose like came within a window; retries and replayed dead letters pass. Default: off. */
+  readonly dedupe?: DedupeOptions<In>;
+}
+
+const DEDUPE = group({
+  by: optional(functionLike<NonNullable<NodeDefinition["dedupeBy"]>>(), "Same text, same item."),
+  windowMs: required(duration(1), "The time in which others like an item that was let in are discarded."),
+});
+
+/** The rows of the table of options. */
+export const PACING_FIELDS = {
+  dedupe: optional(DEDUPE, "Discard an item whose like was let in within the window."),
+};
+
+type PacingValues = {
+  readonly [K in keyof typeof PACING_FIELDS]: ReturnType<(typeof PACING_FIELDS)[K]["rule"]["read"]>;
+};
+
+/** What the options come to: settings, and the functions among them. */
+export function pacingOf({ dedupe }: PacingValues): {
+  pacing?: Pacing;
+  functions: Pick<NodeDefinition, "dedupeBy">;
+} {
+  const pacing: Pacing = {
+    ...(dedupe && { dedupe: { windowMs: dedupe.windowMs } }),
+  };
+  return {
+    ...(Object.keys(pacing).length > 0 && { pacing }),
+    functions: { ...(dedupe?.by && { dedupeBy: dedupe.by }) },
+  };
+}

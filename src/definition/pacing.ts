@@ -1,0 +1,18 @@
+import type { PipelineShape } from "./shape.ts";
+
+/** How much may go to a stage, and what of it: the part of its settings that the streams process goes by. */
+export interface Pacing {
+  readonly dedupe?: DedupePolicy;
+}
+
+export interface DedupePolicy {
+  /** Milliseconds in which an item that was seen before is discarded. */
+  readonly windowMs: number;
+}
+
+/** The pacing of the stages that have some. */
+export function pacingByStage({ nodes }: PipelineShape): Record<string, Pacing> {
+  const paced: Record<string, Pacing> = Object.create(null);
+  for (const { name, settings } of nodes) if (settings.pacing !== undefined) paced[name] = settings.pacing;
+  return paced;
+}

@@ -35,6 +35,8 @@ export const recordKeys = {
   /** Pages of what a stage's `dedupe` has let in. */
   dedupe: (stage: string, page = ""): string => `dedupe/${stage}/${page}`,
   sourceState: (source: string): string => `source/${source}`,
+  /** How many partitions the items of a stage with `orderBy` were placed by. */
+  partitions: (stage: string): string => `partitions/${stage}`,
   quarantine: (stage: string, frame: number): string => `quarantine/${stage}/${frame}`,
   /** Where a record goes whose stored value is damaged. */
   damaged: (key: string): string => `damaged/${key}`,

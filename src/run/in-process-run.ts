@@ -106,7 +106,7 @@ export class InProcessRun {
     const nodes = this.shape.nodes;
     await this.#server.open(
       nodes.filter((node) => node.kind !== "source").map((node) => node.name),
-      pacingByStage(this.shape),
+      { pacing: pacingByStage(this.shape) },
     );
     this.#control = await StreamConnection.greet(
       this.#connect(),

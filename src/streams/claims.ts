@@ -1,12 +1,20 @@
 import type { Env } from "../env/env.ts";
 import { RangeSet } from "../wire/range-set.ts";
+import type { Consumer } from "./consumer.ts";
 import { type CountDelta, type Mark, type MarkWrite, NOTHING, type StreamEngine } from "./contract.ts";
-import type { Consumer, Dispatcher } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { frameOfHandle, laneOfHandle, streamOf } from "./lanes.ts";
 import type { Verdict } from "./protocol.ts";
 
 interface Orphan {
   readonly stage: string;
   readonly consumer: Consumer;
+}
+
+interface ItemMark {
+  readonly frame: number;
+  readonly place: number;
+  readonly mark: Mark;
 }
 
 /**
@@ -97,7 +105,7 @@ export class Claims {
     }
     if (marks.length > 0 || counts.length > 0) {
       await this.#engine
-        .transact({ ...NOTHING, marks, counts })
+        .transact({ ...NOTHING, marks: marks.map((mark) => markWriteOf(orphan.stage, mark)), counts })
         // The marks then live as long as this process; the items must be put back all the same.
         .catch(() => undefined);
     }
@@ -107,17 +115,16 @@ export class Claims {
     return marks.length;
   }
 
-  #marksOf(orphan: Orphan, verdict: Verdict): MarkWrite[] {
+  #marksOf(orphan: Orphan, verdict: Verdict): ItemMark[] {
     const dispatcher = this.#dispatcherOf(orphan.stage);
     const { consumer } = orphan;
     const at = this.#env.clock.now();
     if (verdict.culprit !== undefined) {
       const { frame, place } = verdict.culprit;
       if (consumer.claims.get(frame)?.covers(place, place + 1) !== true) return [];
-      const kills = dispatcher?.markOf(frame, place)?.kills ?? 0;
-      return [
-        { stream: orphan.stage, frame, place, mark: { kills, timedOut: true, last: verdict.what, at } },
-      ];
+      const known = dispatcher?.markOf(frame, place);
+      const mark: Mark = { ...deedsOf(known), timedOut: true, last: verdict.what, at };
+      return [{ frame, place, mark }];
     }
     if (!verdict.charge) return [];
     const hasBegun = sizeOf(consumer.started) > 0;
@@ -125,15 +132,14 @@ export class Claims {
     // Only a process that has had nothing else in hand tells for certain: one that went before may have left a
     // timer, or a rejection, behind. Put back at the front, the item is the next process's first.
     const isConclusive = consumer.role === "suspect" ? consumer.handed === 1 : !verdict.external && hasBegun;
-    const marks: MarkWrite[] = [];
+    const marks: ItemMark[] = [];
     for (const [frame, ranges] of begun) {
       for (const [from, to] of ranges.ranges()) {
         for (let place = from; place < to; place++) {
-          const known = dispatcher?.markOf(frame, place)?.kills ?? 0;
+          const known = deedsOf(dispatcher?.markOf(frame, place));
           // A kill signal from outside says little about the items in hand, unless there was only one.
-          const kills = isConclusive ? known + 1 : known;
-          const mark: Mark = { kills, last: verdict.what, at };
-          marks.push({ stream: orphan.stage, frame, place, mark });
+          const kills = isConclusive ? known.kills + 1 : known.kills;
+          marks.push({ frame, place, mark: { ...known, kills, last: verdict.what, at } });
         }
       }
     }
@@ -153,6 +159,18 @@ export class Claims {
     orphan.consumer.started.clear();
     dispatcher.dispatch();
   }
+}
+
+/** What a new mark takes over from an older one. */
+function deedsOf(known: Mark | undefined): Pick<Mark, "kills" | "failed"> {
+  return {
+    kills: known?.kills ?? 0,
+    ...(known?.failed === undefined ? {} : { failed: known.failed }),
+  };
+}
+
+function markWriteOf(stage: string, { frame, place, mark }: ItemMark): MarkWrite {
+  return { stream: streamOf(stage, laneOfHandle(frame)), frame: frameOfHandle(frame), place, mark };
 }
 
 function sizeOf(claims: ReadonlyMap<number, RangeSet>): number {

@@ -1,4 +1,5 @@
 import type { RecordStore, RecordWrite } from "../records/record-store.ts";
+import type { AttemptInfo } from "../wire/frame.ts";
 
 /**
  * What a stream engine does for the streams process. An engine stores frames and remembers which of their
@@ -42,12 +43,23 @@ export interface Append {
   readonly isNew: boolean;
 }
 
+/** A failed attempt after which an item keeps its place. */
+export interface FailedAttempts {
+  /** To wait before the next call; measured by a monotonic clock, begun anew with each delivery. */
+  readonly delayMs: number;
+  /** All failed attempts so far, oldest first. */
+  readonly history: readonly AttemptInfo[];
+}
+
 /** What an item did to the instances it ran on: kept until it settles. */
 export interface Mark {
   /** Deaths with which it is charged. */
   readonly kills: number;
   /** Set when its call outlived its time-out and its instance was ended for it: one failed attempt. */
   readonly timedOut?: boolean;
+  /** Set when it has failed since in an instance that lived on: it is no suspect any more. */
+  readonly isCleared?: boolean;
+  readonly failed?: FailedAttempts;
   /** What was seen of the process at its last death: "signal SIGABRT", "exit code 1" … */
   readonly last: string;
   readonly at: number;

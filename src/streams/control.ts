@@ -15,8 +15,8 @@ import type { StreamServer } from "./server.ts";
 async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
   switch (request.verb) {
     case "open": {
-      const { streams, pacing } = request.ask as ControlRequests["open"]["ask"];
-      await server.open(streams, pacing);
+      const { streams, ...how } = request.ask as ControlRequests["open"]["ask"];
+      await server.open(streams, how);
       return { damage: server.options.damage ?? [] };
     }
     case "verdict":

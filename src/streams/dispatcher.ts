@@ -1,76 +1,85 @@
+import { CorruptionError } from "../errors.ts";
 import { Frame } from "../wire/frame.ts";
-import { RangeSet } from "../wire/range-set.ts";
-import type { Deliveries, Delivery, Mark, Settlement } from "./contract.ts";
-import type { DeliveredRange } from "./protocol.ts";
+import { type ClaimedRange, type Consumer, claimedItems } from "./consumer.ts";
+import type { Deliveries, Delivery, Mark } from "./contract.ts";
+import { type HeldFrame, isBefore, Lane, type Slice } from "./lane.ts";
+import { LaneOwners } from "./lane-owners.ts";
+import { evenPlan, type LanePlan, LaneWeights } from "./lane-plan.ts";
+import { handleOf, streamOf } from "./lanes.ts";
+import { Parcel } from "./parcel.ts";
+import type { CreditHead } from "./protocol.ts";
+import { Suspects } from "./suspects.ts";
 
 /** Deaths after which an item is not given to user code again. */
 export const KILLS_TO_DEAD_LETTER = 2;
 
-/** A message to a consumer is closed at either: a wide credit of large items is more than one message may hold. */
-const MESSAGE_BYTES = 4 * 1024 * 1024;
-const MESSAGE_RANGES = 4_096;
-
-/** Where delivered ranges go: the connection of an instance. */
-export interface Consumer {
-  readonly instance: string;
-  readonly role: "worker" | "suspect";
-  /** Items it may be given beyond what it holds. */
-  credit: number;
-  /** Items it holds, by frame. */
-  readonly claims: Map<number, RangeSet>;
-  /** Of these, the ones handed to user code. */
-  readonly started: Map<number, RangeSet>;
-  /** Suspects it was given, one after the other. */
-  handed: number;
-  deliver(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
-}
-
-interface HeldFrame {
-  readonly number: number;
-  readonly frame: Frame;
-  readonly marks: Map<number, Mark>;
-  /** Items not settled in this life. */
-  left: number;
-}
-
-interface Slice {
-  readonly held: HeldFrame;
-  from: number;
-  readonly to: number;
+export interface DispatcherOptions {
+  readonly stage: string;
+  /** Partitions of a stage with `orderBy`; 0 where order is not kept. */
+  readonly partitions: number;
+  /** Instances that may have calls of this stage running from before this process. */
+  readonly former?: readonly string[];
+  consume(stream: string, onDelivery: (delivery: Delivery) => void): Deliveries;
+  onSuspects(count: number): void;
 }
 
 /**
- * Shares out one stream's items among the instances of its stage.
+ * Shares out one stage's items among its instances.
  *
  * D1 An item is in exactly one place: the engine, the shelf, the suspects, one consumer's claims, or settled.
  * D2 A consumer settles only what it has claimed.
  * D3 A suspect is given to a suspect instance, alone; everything else to workers.
+ * D4 Where order is kept, the items of a lane are given out in its order: a suspect only when all before it is
+ *    settled, and what comes after a suspect only when that is.
  */
 export class Dispatcher {
-  readonly stream: string;
+  readonly stage: string;
   readonly consumers = new Set<Consumer>();
-  readonly #deliveries: Deliveries;
+  /** Where order is kept: who has which lane. */
+  readonly owners: LaneOwners | undefined;
+  readonly #options: DispatcherOptions;
+  readonly #lanes: Lane[] = [];
+  readonly #weights = new LaneWeights();
   readonly #held = new Map<number, HeldFrame>();
-  readonly #shelf: Slice[] = [];
-  readonly #suspects: Slice[] = [];
-  #shelfItems = 0;
-  #wanted = 0;
+  readonly #suspects = new Suspects();
   #turn = 0;
-  readonly #onSuspects: (count: number) => void;
+  #isDispatching = false;
+  #again = false;
 
-  constructor(
-    stream: string,
-    consume: (onDelivery: (delivery: Delivery) => void) => Deliveries,
-    onSuspects: (count: number) => void,
-  ) {
-    this.stream = stream;
-    this.#onSuspects = onSuspects;
-    this.#deliveries = consume((delivery) => this.#take(delivery));
+  constructor(options: DispatcherOptions) {
+    const { stage, partitions } = options;
+    this.stage = stage;
+    this.#options = options;
+    const first = Array.from({ length: Math.max(1, partitions) }, (_, number) => this.#newLane(number));
+    if (partitions > 0) this.owners = new LaneOwners(first, options.former);
+    for (const lane of first) this.#open(lane);
+  }
+
+  #newLane(number: number): Lane {
+    const lane = new Lane(number);
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  #open(lane: Lane): void {
+    const { consume } = this.#options;
+    lane.open(consume(streamOf(this.stage, lane.number), (delivery) => this.#take(lane, delivery)));
+  }
+
+  get partitions(): number {
+    return this.#options.partitions;
+  }
+
+  /** Begins to hand out a lane, if it does not yet: that of a priority has no use before its first item. */
+  openLane(number: number): void {
+    if (this.#lanes.some((lane) => lane.number === number)) return;
+    this.#open(this.#newLane(number));
+    this.dispatch();
   }
 
   /** Suspects that wait for, or run on, a suspect instance. */
   get suspects(): number {
-    let count = this.#suspects.length;
+    let count = this.#suspects.size;
     for (const consumer of this.consumers) if (consumer.role === "suspect") count += claimedItems(consumer);
     return count;
   }
@@ -81,196 +90,210 @@ export class Dispatcher {
     return count;
   }
 
-  #take(delivery: Delivery): void {
+  /** A consumer has come, or goes on as another than it was. */
+  join(consumer: Consumer): void {
+    this.consumers.add(consumer);
+    this.owners?.assign(this.consumers);
+  }
+
+  leave(consumer: Consumer): void {
+    this.consumers.delete(consumer);
+    this.owners?.assign(this.consumers);
+    this.dispatch();
+  }
+
+  /** A consumer can take more; or this was the last, and what was to come to it goes to others. */
+  credit(consumer: Consumer, { items, isLast }: CreditHead): void {
+    if (!Number.isSafeInteger(items) || items < 0) {
+      throw new CorruptionError("MR_PROTOCOL", `stream connection: a credit of ${items} items`);
+    }
+    consumer.credit += items;
+    if (isLast === true) {
+      consumer.isLeaving = true;
+      this.owners?.assign(this.consumers);
+    }
+    this.dispatch();
+  }
+
+  /** Calls of these lanes that outlived their connection have ended. */
+  freed(instance: string, lanes: readonly number[]): void {
+    this.owners?.free(instance, lanes);
+    this.dispatch();
+  }
+
+  /** The instance's process has ended. */
+  ended(instance: string): void {
+    if (this.owners === undefined) return;
+    this.owners.forget(instance);
+    this.dispatch();
+  }
+
+  #take(lane: Lane, delivery: Delivery): void {
     // n.b. a frame may come twice: when an item of it was put back by the engine. It is held once.
-    const known = this.#held.get(delivery.frame);
-    const held = known ?? {
-      number: delivery.frame,
+    const handle = handleOf(lane.number, delivery.frame);
+    const held = this.#held.get(handle) ?? {
+      handle,
+      lane,
       frame: Frame.parse(delivery.bytes),
       marks: new Map(delivery.marks),
       left: 0,
     };
-    this.#held.set(delivery.frame, held);
+    this.#held.set(handle, held);
     for (const [from, to] of delivery.pending) {
       held.left += to - from;
-      this.#wanted = Math.max(0, this.#wanted - (to - from));
-      this.#place(held, from, to, false);
+      lane.arrived(to - from);
+      this.#place(held, from, to);
     }
     this.dispatch();
   }
 
   /** Puts items where they belong by their marks. */
-  #place(held: HeldFrame, from: number, to: number, atFront: boolean, isNextSuspect = false): void {
+  #place(held: HeldFrame, from: number, to: number, isNextSuspect = false): void {
     let start = from;
     const shelve = (until: number): void => {
-      if (until <= start) return;
-      const slice = { held, from: start, to: until };
-      if (atFront) this.#shelf.unshift(slice);
-      else this.#shelf.push(slice);
-      this.#shelfItems += until - start;
+      if (until > start) held.lane.insert({ held, from: start, to: until });
     };
-    const suspects: Slice[] = [];
+    let hasSuspects = false;
     if (held.marks.size > 0) {
       for (let place = from; place < to; place++) {
         const mark = held.marks.get(place);
-        if (mark === undefined || mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER) continue;
+        if (mark === undefined || !isSuspect(mark)) continue;
         shelve(place);
         start = place + 1;
-        suspects.push({ held, from: place, to: place + 1 });
+        this.#suspects.add({ held, from: place, to: place + 1 }, isNextSuspect);
+        hasSuspects = true;
       }
     }
     shelve(to);
-    if (suspects.length === 0) return;
-    if (isNextSuspect) this.#suspects.unshift(...suspects);
-    else this.#suspects.push(...suspects);
-    this.#onSuspects(this.suspects);
+    if (hasSuspects) this.#options.onSuspects(this.suspects);
   }
 
   /** Gives out what there is for as long as somebody may take it. */
   dispatch(): void {
-    this.#dispatchSuspects();
-    let credit = 0;
-    const takers: Consumer[] = [];
-    for (const consumer of this.consumers) {
-      if (consumer.role !== "worker" || consumer.credit <= 0) continue;
-      credit += consumer.credit;
-      takers.push(consumer);
+    // n.b. an engine that is asked for items may deliver them at once, from within.
+    this.#again = true;
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    while (this.#again) {
+      this.#again = false;
+      this.#dispatchSuspects();
+      const takers = [...this.consumers].filter(
+        ({ role, credit, isLeaving }) => role === "worker" && credit > 0 && !isLeaving,
+      );
+      if (takers.length === 0) continue;
+      if (this.owners === undefined) this.#shareAny(takers);
+      else this.#shareOwned(takers, this.owners);
+      this.#turn++;
     }
-    if (takers.length === 0) return;
-    const missing = credit - this.#shelfItems - this.#wanted;
-    if (missing > 0) {
-      this.#wanted += missing;
-      // n.b. the engine may deliver before this call returns; then dispatch has run and there is nothing left here.
-      this.#deliveries.want(missing);
-    }
-    if (this.#shelfItems === 0) return;
-    const share = Math.max(1, Math.ceil(this.#shelfItems / takers.length));
-    for (let i = 0; i < takers.length && this.#shelfItems > 0; i++) {
-      const consumer = takers[(this.#turn + i) % takers.length] as Consumer;
-      this.#give(consumer, Math.min(consumer.credit, share));
-    }
-    this.#turn++;
-    if (this.#shelfItems > 0 && takers.some((consumer) => consumer.credit > 0)) this.dispatch();
+    this.#isDispatching = false;
   }
 
-  #give(consumer: Consumer, items: number): void {
-    let ranges: DeliveredRange[] = [];
-    let frames: Buffer[] = [];
-    let bytes = 0;
-    let left = items;
-    while (left > 0) {
-      const slice = this.#shelf[0];
-      if (slice === undefined) break;
-      const to = Math.min(slice.to, slice.from + left);
-      this.#claim(consumer, slice.held, slice.from, to, ranges, frames);
-      left -= to - slice.from;
-      this.#shelfItems -= to - slice.from;
-      if (to === slice.to) this.#shelf.shift();
-      else slice.from = to;
-      bytes += (frames.at(-1) as Buffer).length;
-      if (bytes < MESSAGE_BYTES && ranges.length < MESSAGE_RANGES) continue;
-      consumer.deliver(ranges, frames);
-      ranges = [];
-      frames = [];
-      bytes = 0;
+  /** Everybody may have everything: the shelf is shared out evenly. */
+  #shareAny(takers: readonly Consumer[]): void {
+    let credit = 0;
+    for (const consumer of takers) credit += consumer.credit;
+    let items = 0;
+    for (const lane of this.#lanes) {
+      lane.want(credit);
+      items += lane.items;
     }
-    if (ranges.length > 0) consumer.deliver(ranges, frames);
+    if (items === 0) return;
+    const share = Math.max(1, Math.ceil(items / takers.length));
+    for (let i = 0; i < takers.length && items > 0; i++) {
+      const consumer = takers[(this.#turn + i) % takers.length] as Consumer;
+      const most = Math.min(consumer.credit, share, items);
+      items -= this.#give(consumer, this.#weights.plan(this.#lanes, most));
+    }
+    if (items > 0 && takers.some((consumer) => consumer.credit > 0)) this.#again = true;
+  }
+
+  /** Everybody has lanes of his own, and a bound on what may be out of each. */
+  #shareOwned(takers: readonly Consumer[], owners: LaneOwners): void {
+    for (const consumer of takers) {
+      const lanes = owners.lanesOf(consumer).filter((lane) => owners.mayGive(lane, consumer));
+      for (const lane of lanes) lane.want(Math.min(consumer.credit, owners.roomIn(lane)));
+      const ready = lanes
+        .map((lane) => [lane, Math.min(owners.roomIn(lane), this.#readyIn(lane))] as const)
+        .filter(([, items]) => items > 0);
+      if (ready.length === 0) continue;
+      const given = this.#give(consumer, evenPlan(ready, consumer.credit, this.#turn));
+      if (given > 0 && consumer.credit > 0) this.#again = true;
+    }
+  }
+
+  #readyIn(lane: Lane): number {
+    const suspect = this.#suspects.size === 0 ? undefined : this.#suspects.firstOf(lane);
+    return suspect === undefined ? lane.items : lane.itemsBefore(suspect);
+  }
+
+  /** Gives a consumer what was planned, as far as it is there; tells how many items that are. */
+  #give(consumer: Consumer, plan: LanePlan): number {
+    const parcel = new Parcel(consumer);
+    for (const [lane, items] of plan) {
+      for (let left = items; left > 0; ) {
+        const slice = lane.take(left);
+        if (slice === undefined) break;
+        parcel.add(slice);
+        left -= slice.to - slice.from;
+        if (this.owners?.roomIn(lane) === 0) break;
+      }
+    }
+    parcel.send();
+    return parcel.items;
   }
 
   #dispatchSuspects(): void {
-    if (this.#suspects.length === 0) return;
+    if (this.#suspects.size === 0) return;
     for (const consumer of this.consumers) {
       if (consumer.role !== "suspect" || consumer.credit <= 0 || consumer.claims.size > 0) continue;
-      const slice = this.#suspects.shift();
+      const slice = this.#suspects.take((waiting) => this.#mayRun(waiting, consumer));
       if (slice === undefined) return;
       consumer.handed++;
-      const ranges: DeliveredRange[] = [];
-      const frames: Buffer[] = [];
-      this.#claim(consumer, slice.held, slice.from, slice.to, ranges, frames);
-      consumer.deliver(ranges, frames);
+      const parcel = new Parcel(consumer);
+      parcel.add(slice);
+      parcel.send();
     }
   }
 
-  #claim(
-    consumer: Consumer,
-    held: HeldFrame,
-    from: number,
-    to: number,
-    ranges: DeliveredRange[],
-    frames: Buffer[],
-  ): void {
-    let claims = consumer.claims.get(held.number);
-    if (claims === undefined) {
-      claims = new RangeSet();
-      consumer.claims.set(held.number, claims);
-    }
-    claims.add(from, to);
-    consumer.credit -= to - from;
-    const marks: [number, Mark][] = [];
-    if (held.marks.size > 0) {
-      for (const [place, mark] of held.marks)
-        if (place >= from && place < to) marks.push([place - from, mark]);
-    }
-    ranges.push({ f: held.number, o: from, n: to - from, ...(marks.length > 0 ? { m: marks } : {}) });
-    frames.push(held.frame.slice(from, to));
-  }
-
-  /** True when the consumer holds all of it, and none of it twice. */
-  holds(consumer: Consumer, settlements: readonly Settlement[]): boolean {
-    const seen = new Map<number, RangeSet>();
-    return settlements.every(({ frame, from, to }) => {
-      let ranges = seen.get(frame);
-      if (ranges === undefined) {
-        ranges = new RangeSet();
-        seen.set(frame, ranges);
-      }
-      return ranges.add(from, to) === to - from && consumer.claims.get(frame)?.covers(from, to) === true;
-    });
-  }
-
-  /** Takes claims away from a consumer whose settlement of them is on its way to the engine. */
-  unclaim(consumer: Consumer, settlements: readonly Settlement[]): void {
-    for (const { frame, from, to } of settlements) {
-      const claims = consumer.claims.get(frame);
-      claims?.remove(from, to);
-      if (claims?.size === 0) {
-        consumer.claims.delete(frame);
-        consumer.started.delete(frame);
-      } else consumer.started.get(frame)?.remove(from, to);
-    }
+  #mayRun(suspect: Slice, consumer: Consumer): boolean {
+    if (this.owners === undefined) return true;
+    const { lane } = suspect.held;
+    if (lane.out > 0 || !this.owners.mayGive(lane, consumer)) return false;
+    return lane.first === undefined || isBefore(suspect, lane.first);
   }
 
   /** The engine has settled it. */
-  settled(settlements: readonly Settlement[]): void {
-    for (const { frame, from, to } of settlements) {
-      const held = this.#held.get(frame);
+  settled(ranges: readonly ClaimedRange[]): void {
+    for (const [handle, from, to] of ranges) {
+      const held = this.#held.get(handle);
       if (held === undefined) continue;
+      held.lane.ended(held, from, to);
       held.left -= to - from;
-      if (held.left <= 0) this.#held.delete(frame);
+      if (held.left <= 0) this.#held.delete(handle);
     }
   }
 
   /** Puts items back that nobody holds any more; a suspect that `wasAlone` is the next one to be run. */
-  putBack(frame: number, from: number, to: number, wasAlone = false): void {
-    const held = this.#held.get(frame);
-    if (held !== undefined) this.#place(held, from, to, true, wasAlone);
+  putBack(handle: number, from: number, to: number, wasAlone = false): void {
+    const held = this.#held.get(handle);
+    if (held === undefined) return;
+    held.lane.ended(held, from, to);
+    this.#place(held, from, to, wasAlone);
   }
 
-  mark(frame: number, place: number, mark: Mark): void {
-    this.#held.get(frame)?.marks.set(place, mark);
+  mark(handle: number, place: number, mark: Mark): void {
+    this.#held.get(handle)?.marks.set(place, mark);
   }
 
-  markOf(frame: number, place: number): Mark | undefined {
-    return this.#held.get(frame)?.marks.get(place);
+  markOf(handle: number, place: number): Mark | undefined {
+    return this.#held.get(handle)?.marks.get(place);
   }
 
   close(): void {
-    this.#deliveries.close();
+    for (const lane of this.#lanes) lane.close();
   }
 }
 
-export function claimedItems(consumer: Consumer): number {
-  let count = 0;
-  for (const claims of consumer.claims.values()) count += claims.size;
-  return count;
+function isSuspect(mark: Mark): boolean {
+  return mark.timedOut !== true && mark.isCleared !== true && mark.kills < KILLS_TO_DEAD_LETTER;
 }

@@ -1,7 +1,7 @@
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, MillraceError, ProtocolError, StreamError } from "../errors.ts";
 import { encodeMessage, MAX_MESSAGE_BYTES, type Message, MessageReader } from "../wire/message.ts";
-import type { Consumer } from "./dispatcher.ts";
+import type { Consumer } from "./consumer.ts";
 import {
   type ConnectionRole,
   type HelloHead,

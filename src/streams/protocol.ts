@@ -12,6 +12,7 @@ export const MESSAGE = {
   started: 3,
   transact: 4,
   request: 5,
+  freed: 6,
   // streams process → instance or agent
   welcome: 16,
   deliver: 17,
@@ -36,6 +37,13 @@ export interface HelloHead {
   readonly secret: string;
   /** After a lost connection: items that were begun and whose settlement was not confirmed. */
   readonly lost?: number;
+  /** After a lost connection: lanes of an ordered stage of which a call is still running. */
+  readonly busy?: readonly number[];
+}
+
+/** Lanes of an ordered stage whose calls, begun over an earlier connection, have ended. */
+export interface FreedHead {
+  readonly lanes: readonly number[];
 }
 
 export interface WelcomeHead {
@@ -47,6 +55,8 @@ export interface WelcomeHead {
 
 export interface CreditHead {
   readonly items: number;
+  /** This was the last: the instance drains, and its lanes may go to others. */
+  readonly isLast?: boolean;
 }
 
 /** Ranges whose items are being handed to user code: frame, from, to … */
@@ -56,7 +66,7 @@ export interface StartedHead {
 
 /** One delivered range; its frame, cut to the range, is the blob at the same place. */
 export interface DeliveredRange {
-  /** The frame's number in its stream. */
+  /** The frame's handle: its number with that of its lane. All that goes back names the frame by it. */
   readonly f: number;
   /** Place of the range's first item in that frame. */
   readonly o: number;
@@ -80,6 +90,11 @@ export interface TransactHead {
   /** Keys whose values are the blobs after the frames; `false`: removed. */
   readonly records: readonly (readonly [string, boolean])[];
   readonly counts: readonly CountDelta[];
+  /**
+   * Attempts that failed of items that keep their place: frame, place, delay, whether the item is handed back. What
+   * is known of all its attempts is the blob after the records.
+   */
+  readonly attempts?: readonly (readonly [number, number, number, boolean])[];
   /** Blob, change of the number of deliveries that refer to it. */
   readonly blobs?: readonly BlobDelta[];
 }
@@ -120,13 +135,20 @@ export interface StreamReport {
   readonly appended: number;
 }
 
+/** The stages whose streams are to be there. */
+export interface OpenAsk {
+  readonly streams: readonly string[];
+  /** Partitions of those that keep order. */
+  readonly partitions?: Readonly<Record<string, number>>;
+  /** Pacing of the stages that have some. */
+  readonly pacing?: Readonly<Record<string, Pacing>>;
+  /** Instances, by stage, that live and may have worked with an earlier life of the streams process. */
+  readonly former?: Readonly<Record<string, readonly string[]>>;
+}
+
 /** Requests of a control connection and their answers. */
 export interface ControlRequests {
-  /** `pacing` of the stages that have some. */
-  open: {
-    ask: { streams: readonly string[]; pacing?: Readonly<Record<string, Pacing>> };
-    answer: { damage: readonly string[] };
-  };
+  open: { ask: OpenAsk; answer: { damage: readonly string[] } };
   verdict: { ask: Verdict; answer: { suspects: number } };
   stats: { ask: Record<string, never>; answer: StatsAnswer };
   scan: {

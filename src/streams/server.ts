@@ -1,18 +1,20 @@
-import type { Pacing } from "../definition/pacing.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
-import { NOTHING, type Settlement, type StreamEngine, type Transaction } from "./contract.ts";
+import type { Consumer } from "./consumer.ts";
+import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
-import { type Consumer, Dispatcher } from "./dispatcher.ts";
+import { stageOf } from "./lanes.ts";
 import { Pacer } from "./pacing/pacer.ts";
 import { checkHello, Peer } from "./peer.ts";
 import {
   type CreditHead,
+  type FreedHead,
   type HelloHead,
   MESSAGE,
+  type OpenAsk,
   type RequestHead,
   type StartedHead,
   type StreamEvent,
@@ -20,7 +22,9 @@ import {
   type TransactHead,
   type Verdict,
 } from "./protocol.ts";
-import { readStarted, readTransaction } from "./read-transaction.ts";
+import { readLanes, readStarted, readTransaction } from "./read-transaction.ts";
+import { Stages } from "./stages.ts";
+import { TakenItems } from "./taken-items.ts";
 
 export interface StreamServerOptions {
   readonly boot: string;
@@ -35,9 +39,9 @@ export interface StreamServerOptions {
 export class StreamServer {
   readonly engine: StreamEngine;
   readonly options: StreamServerOptions;
-  readonly dispatchers = new Map<string, Dispatcher>();
   readonly pacer: Pacer;
   readonly #env: Env;
+  readonly #stages: Stages;
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
   readonly #sources = new Map<string, Peer>();
@@ -50,26 +54,19 @@ export class StreamServer {
     this.engine = engine;
     this.options = options;
     this.pacer = new Pacer(env, engine, (event) => this.#event(event));
-    this.#claims = new Claims(env, engine, (stream) => this.dispatchers.get(stream));
-    engine.onQuarantine((stage, _frame, items, problem) => {
+    this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
+    this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
+    engine.onQuarantine((stream, _frame, items, problem) => {
+      const stage = stageOf(stream);
       this.#event({ kind: "quarantined", stage, items, problem });
       this.#checkEmpty(stage);
     });
   }
 
-  /** `pacing` is that of the stages which have some. */
-  async open(streams: readonly string[], pacing: Readonly<Record<string, Pacing>> = {}): Promise<void> {
-    await this.pacer.open(pacing);
-    for (const stream of streams) {
-      if (this.dispatchers.has(stream)) continue;
-      await this.engine.open(stream);
-      const dispatcher = new Dispatcher(
-        stream,
-        (onDelivery) => this.engine.consume(stream, onDelivery),
-        (count) => this.#event({ kind: "suspects", stage: stream, count }),
-      );
-      this.dispatchers.set(stream, dispatcher);
-    }
+  /** Opens the streams of stages. Throws RunError MR_RUN_CONFLICT; see `openStage`. */
+  async open(stages: readonly string[], how: Omit<OpenAsk, "streams"> = {}): Promise<void> {
+    await this.pacer.open(how.pacing ?? {});
+    await this.#stages.open(stages, how);
   }
 
   /** Takes a new peer. */
@@ -89,7 +86,7 @@ export class StreamServer {
     if (hello === undefined) return;
     if (this.#sources.get(hello.stage) === peer) this.#sources.delete(hello.stage);
     if (consumer !== undefined) {
-      this.dispatchers.get(hello.stage)?.consumers.delete(consumer);
+      this.#stages.get(hello.stage)?.leave(consumer);
       this.#claims.closed(hello.stage, consumer);
     } else this.#claims.closedWithoutClaims(hello.instance);
   }
@@ -103,16 +100,13 @@ export class StreamServer {
     if (hello === undefined)
       throw new CorruptionError("MR_PROTOCOL", "stream connection: it did not say hello first");
     switch (message.type) {
-      case MESSAGE.credit: {
-        const { items } = message.head as CreditHead;
-        if (!Number.isSafeInteger(items) || items < 0) {
-          throw new CorruptionError("MR_PROTOCOL", `stream connection: a credit of ${items} items`);
-        }
-        if (peer.consumer === undefined) return;
-        peer.consumer.credit += items;
-        this.dispatchers.get(hello.stage)?.dispatch();
+      case MESSAGE.credit:
+        if (peer.consumer !== undefined)
+          this.#stages.get(hello.stage)?.credit(peer.consumer, message.head as CreditHead);
         return;
-      }
+      case MESSAGE.freed:
+        this.#stages.get(hello.stage)?.freed(hello.instance, readLanes((message.head as FreedHead).lanes));
+        return;
       case MESSAGE.started:
         for (const [frame, from, to] of readStarted(message.head as StartedHead)) {
           if (peer.consumer !== undefined) this.#claims.started(peer.consumer, frame, from, to);
@@ -143,7 +137,7 @@ export class StreamServer {
       void this.#welcomeSource(peer, hello);
       return;
     }
-    const dispatcher = this.dispatchers.get(hello.stage);
+    const dispatcher = this.#stages.get(hello.stage);
     if (dispatcher === undefined) {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
     }
@@ -161,11 +155,13 @@ export class StreamServer {
       if (other !== peer && other.hello?.instance === hello.instance && other.hello.stage === hello.stage)
         other.drop();
     }
+    dispatcher.owners?.reserve(hello.instance, readLanes(hello.busy ?? []));
     this.#claims.returned(hello.instance);
     const consumer: Consumer = {
       instance: hello.instance,
       role: hello.role,
       credit: 0,
+      isLeaving: false,
       claims: new Map(),
       started: new Map(),
       handed: 0,
@@ -174,7 +170,7 @@ export class StreamServer {
       },
     };
     peer.consumer = consumer;
-    dispatcher.consumers.add(consumer);
+    dispatcher.join(consumer);
     if (hello.lost !== undefined && hello.lost > 0) {
       const counts = [[hello.stage, "repeated:streams-restarted", hello.lost]] as const;
       void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);
@@ -208,8 +204,8 @@ export class StreamServer {
 
   async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
     const hello = peer.hello as HelloHead;
-    const dispatcher = this.dispatchers.get(hello.stage);
-    let settlements: readonly Settlement[] = [];
+    const dispatcher = this.#stages.get(hello.stage);
+    let taken: TakenItems;
     let transaction: Transaction;
     try {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
@@ -220,21 +216,19 @@ export class StreamServer {
           `stage ${hello.stage}, instance ${hello.instance}: an earlier transaction was refused`,
         );
       }
-      transaction = readTransaction(hello.stage, head, blobs, (stream) => this.dispatchers.has(stream));
-      settlements = transaction.settlements;
+      const at = this.#env.clock.now();
+      transaction = readTransaction(hello.stage, head, blobs, (stream) => this.#stages.isLane(stream), at);
+      taken = new TakenItems(head, transaction);
       const { consumer } = peer;
-      if (settlements.length > 0) {
-        if (consumer === undefined || dispatcher === undefined || !dispatcher.holds(consumer, settlements)) {
-          throw new StreamError(
-            "MR_CLAIM_LOST",
-            `stage ${hello.stage}, instance ${hello.instance}: it settles items that it does not hold; they are elsewhere by now`,
-          );
-        }
+      if (!taken.isNone && (consumer === undefined || !taken.areHeldBy(consumer))) {
+        throw new StreamError(
+          "MR_CLAIM_LOST",
+          `stage ${hello.stage}, instance ${hello.instance}: it settles items that it does not hold; they are elsewhere by now`,
+        );
       }
       // n.b. only now: what is refused must not be remembered as let in.
       transaction = this.pacer.admit(transaction);
-      // n.b. taken away before the engine has confirmed: should the instance die meanwhile, they are not redelivered.
-      if (consumer !== undefined) dispatcher?.unclaim(consumer, settlements);
+      if (consumer !== undefined) taken.takeFrom(consumer);
     } catch (error) {
       peer.refuse(head.n, error);
       return;
@@ -248,14 +242,14 @@ export class StreamServer {
         );
       await committed;
     } catch (error) {
-      for (const { frame, from, to } of settlements) dispatcher?.putBack(frame, from, to);
+      if (dispatcher !== undefined) taken.undo(dispatcher);
       peer.refuse(head.n, error);
       this.#fail(error);
       return;
     }
-    dispatcher?.settled(settlements);
+    if (dispatcher !== undefined) taken.confirm(dispatcher);
     peer.send(encodeMessage(MESSAGE.confirmed, { n: head.n }));
-    if (settlements.length > 0) {
+    if (!taken.isNone) {
       dispatcher?.dispatch();
       this.#checkEmpty(hello.stage);
     }
@@ -268,22 +262,19 @@ export class StreamServer {
   }
 
   #checkEmpty(stage: string): void {
-    if (this.engine.stats(stage).unsettled === 0) this.#event({ kind: "empty", stage });
+    if (this.#stages.isEmpty(stage)) this.#event({ kind: "empty", stage });
   }
 
   /** Judges what an instance leaves behind, once its connection is closed as well. */
-  verdict(verdict: Verdict): Promise<number> {
+  async verdict(verdict: Verdict): Promise<number> {
     const isConnected = [...this.#peers].some((c) => c.hello?.instance === verdict.instance);
-    return this.#claims.judge(verdict, isConnected);
+    const suspects = await this.#claims.judge(verdict, isConnected);
+    this.#stages.get(verdict.stage)?.ended(verdict.instance);
+    return suspects;
   }
 
   report(): StreamReport[] {
-    return [...this.dispatchers].map(([name, dispatcher]) => ({
-      name,
-      ...this.engine.stats(name),
-      claimed: dispatcher.claimed,
-      suspects: dispatcher.suspects,
-    }));
+    return this.#stages.report();
   }
 
   #event(event: StreamEvent): void {
@@ -294,7 +285,7 @@ export class StreamServer {
 
   async close(): Promise<void> {
     for (const peer of this.#peers) peer.drop();
-    for (const dispatcher of this.dispatchers.values()) dispatcher.close();
+    this.#stages.close();
     await this.engine.close();
   }
 }

@@ -1,6 +1,6 @@
 import type { Env, Timer } from "../../env/env.ts";
 import { StreamError } from "../../errors.ts";
-import type { RecordStore } from "../../records/record-store.ts";
+import { type RecordStore, recordKeys } from "../../records/record-store.ts";
 import { Frame } from "../../wire/frame.ts";
 import {
   type Capabilities,
@@ -12,6 +12,7 @@ import {
   type StreamStats,
   type Transaction,
 } from "../contract.ts";
+import { handleOf, laneOf, stageOf } from "../lanes.ts";
 import { FrameShelf } from "./frame-shelf.ts";
 import { Ledger } from "./ledger.ts";
 import { type EntryHead, entryOf, type Snapshot } from "./ledger-entry.ts";
@@ -247,14 +248,17 @@ export class EmbeddedEngine implements StreamEngine {
       return;
     }
     const at = this.#env.clock.now();
+    // n.b. by the stage, as everything that people look for: the number is unique among its lanes.
+    const stage = stageOf(stream);
+    const number = handleOf(laneOf(stream), frame);
     await this.transact({
       settlements: pending.map(([from, to]) => ({ stream, frame, from, to, outcome: "quarantined" })),
       appends: [],
       records: [
         {
-          key: `quarantine/${stream}/${frame}`,
+          key: recordKeys.quarantine(stage, number),
           value: Buffer.concat([
-            Buffer.from(`${JSON.stringify({ stream, frame, items, problem, at })}\n`),
+            Buffer.from(`${JSON.stringify({ stream: stage, frame: number, items, problem, at })}\n`),
             raw,
           ]),
         },

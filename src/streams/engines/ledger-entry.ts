@@ -1,4 +1,12 @@
-import { type BlobDelta, type CountDelta, OUTCOMES, type Transaction } from "../contract.ts";
+import {
+  type BlobDelta,
+  type CountDelta,
+  type FailedAttempts,
+  type Mark,
+  type MarkWrite,
+  OUTCOMES,
+  type Transaction,
+} from "../contract.ts";
 
 /**
  * Heads of log entries. They are arrays to be small; the blobs of an entry are its frames in the order of `a`,
@@ -11,12 +19,34 @@ export interface EntryHead {
   readonly s?: readonly (readonly [string, number, number, number, number])[];
   /** Records: key, 1 if there is a value. */
   readonly r?: readonly (readonly [string, 0 | 1])[];
-  /** Marks: stream, frame, place, kills, timed out, what was seen, when. */
-  readonly m?: readonly (readonly [string, number, number, number, 0 | 1, string, number])[];
+  readonly m?: readonly MarkEntry[];
   readonly c?: readonly CountDelta[];
   readonly b?: readonly BlobDelta[];
   /** 1: frames and records were only moved; nothing is counted. */
   readonly v?: 1;
+}
+
+/** Stream, frame, place, kills, flags, what was seen, when, failed attempts. */
+export type MarkEntry = readonly [string, number, number, number, number, string, number, FailedAttempts?];
+
+const TIMED_OUT = 1;
+const CLEARED = 2;
+
+export function markEntry({ stream, frame, place, mark }: MarkWrite): MarkEntry {
+  const flags = (mark.timedOut === true ? TIMED_OUT : 0) | (mark.isCleared === true ? CLEARED : 0);
+  const entry = [stream, frame, place, mark.kills, flags, mark.last, mark.at] as const;
+  return mark.failed === undefined ? entry : [...entry, mark.failed];
+}
+
+export function markOf([, , , kills, flags, last, at, failed]: MarkEntry): Mark {
+  return {
+    kills,
+    last,
+    at,
+    ...((flags & TIMED_OUT) === 0 ? {} : { timedOut: true }),
+    ...((flags & CLEARED) === 0 ? {} : { isCleared: true }),
+    ...(failed === undefined ? {} : { failed }),
+  };
 }
 
 /** What cannot be rebuilt from living entries, written at the start of each segment. */
@@ -51,10 +81,7 @@ export function entryOf(
   const s = transaction.settlements.map(
     ({ stream, frame, from, to, outcome }) => [stream, frame, from, to, OUTCOMES.indexOf(outcome)] as const,
   );
-  const m = transaction.marks.map(
-    ({ stream, frame, place, mark }) =>
-      [stream, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
-  );
+  const m = transaction.marks.map(markEntry);
   return {
     head: {
       ...(a.length > 0 ? { a } : {}),

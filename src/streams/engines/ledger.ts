@@ -1,7 +1,8 @@
 import { RangeSet } from "../../wire/range-set.ts";
 import { type Mark, OUTCOMES } from "../contract.ts";
+import { stageOf } from "../lanes.ts";
 import { FrameIndex } from "./frame-index.ts";
-import type { EntryHead, Snapshot } from "./ledger-entry.ts";
+import { type EntryHead, markOf, type Snapshot } from "./ledger-entry.ts";
 import type { Location } from "./log.ts";
 
 /** What is known of a frame beyond its place: only frames that are partly done or marked have this. */
@@ -12,6 +13,8 @@ interface Detail {
 
 export interface StreamState {
   readonly name: string;
+  /** Under whose name its items are counted: a stage's lanes are counted together. */
+  readonly stage: string;
   readonly index: FrameIndex;
   readonly details: Map<number, Detail>;
   nextFrame: number;
@@ -53,6 +56,7 @@ export class Ledger {
     if (state === undefined) {
       state = {
         name,
+        stage: stageOf(name),
         index: new FrameIndex(),
         details: new Map(),
         nextFrame: 1,
@@ -105,7 +109,10 @@ export class Ledger {
    * settlement was lost as placed once more. What is accepted is then settled or unsettled again, nothing else.
    */
   accountForDamage(): void {
-    for (const [name, { unsettled }] of this.streams) {
+    const left = new Map<string, number>();
+    for (const { stage, unsettled } of this.streams.values())
+      left.set(stage, (left.get(stage) ?? 0) + unsettled);
+    for (const [name, unsettled] of left) {
       const counters = this.counters.get(name);
       let settled = 0;
       for (const outcome of OUTCOMES) if (outcome !== "retried") settled += counters?.get(outcome) ?? 0;
@@ -126,11 +133,12 @@ export class Ledger {
       this.#append(name, frame, count, delayMs, isNew === 1, done, blobs[blob++] as Location, head.v === 1);
     }
     for (const [key, hasValue] of head.r ?? []) this.#record(key, hasValue === 1 ? blobs[blob++] : undefined);
-    for (const [name, frame, place, kills, timedOut, last, at] of head.m ?? []) {
+    for (const entry of head.m ?? []) {
+      const [name, frame, place] = entry;
       if (this.stream(name).index.countOf(frame) === 0) continue;
       const detail = this.#detail(this.stream(name), frame);
       detail.marks ??= new Map();
-      detail.marks.set(place, { kills, last, at, ...(timedOut === 1 ? { timedOut: true } : {}) });
+      detail.marks.set(place, markOf(entry));
     }
     for (const [stage, counter, by] of head.c ?? []) this.count(stage, counter, by);
     for (const [blob, by] of head.b ?? []) this.#refer(blob, by);
@@ -172,7 +180,7 @@ export class Ledger {
     stream.unsettled -= settled;
     if (stream.index.delayOf(frame) > 0) stream.delayed -= settled;
     const label = OUTCOMES[outcome];
-    if (label !== undefined && label !== "retried") this.count(name, label, settled);
+    if (label !== undefined && label !== "retried") this.count(stream.stage, label, settled);
     if (!isDone) return;
     const location = stream.index.locationOf(frame) as Location;
     stream.index.delete(frame);
@@ -215,7 +223,7 @@ export class Ledger {
         if (delayMs > 0) stream.delayed -= settled;
       }
     }
-    if (isNew && !isMove) this.count(name, "accepted", count);
+    if (isNew && !isMove) this.count(stream.stage, "accepted", count);
     this.#events.retain(location);
     this.#events.appended(name, frame, delayMs);
   }

@@ -1,5 +1,5 @@
 import type { Ledger } from "./ledger.ts";
-import type { EntryHead } from "./ledger-entry.ts";
+import { type EntryHead, markEntry } from "./ledger-entry.ts";
 import type { Location, LogEntry } from "./log.ts";
 
 /** Entries that say once more what still lives in a segment, and records there that cannot be read. */
@@ -18,9 +18,8 @@ export async function entriesIn(
       const location = index.locationOf(frame);
       if (location?.segment !== segment) continue;
       const done = [...(details.get(frame)?.done.bounds ?? [])];
-      const marks = [...(ledger.marksOf(name, frame) ?? [])].map(
-        ([place, mark]) =>
-          [name, frame, place, mark.kills, mark.timedOut === true ? 1 : 0, mark.last, mark.at] as const,
+      const marks = [...(ledger.marksOf(name, frame) ?? [])].map(([place, mark]) =>
+        markEntry({ stream: name, frame, place, mark }),
       );
       // n.b. taken together with what was just read of the ledger, before anything is waited for.
       const a = [[name, frame, index.countOf(frame), index.delayOf(frame), 0, done]] as const;

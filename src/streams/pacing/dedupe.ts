@@ -2,7 +2,7 @@ import type { Clock } from "../../env/env.ts";
 import type { RecordStore, RecordWrite } from "../../records/record-store.ts";
 import { Frame } from "../../wire/frame.ts";
 import type { Append, BlobDelta, CountDelta, Transaction } from "../contract.ts";
-import { stageOf } from "../stage-of.ts";
+import { stageOf } from "../lanes.ts";
 import { DedupeWindow } from "./dedupe-window.ts";
 
 /** Takes out of transactions what their stages have let in before. */
@@ -56,8 +56,8 @@ export class Dedupe {
         else for (const blob of meta?.blobs ?? []) blobs.push([blob, -1]);
       }
       const discarded = frame.count - places.length;
-      if (discarded > 0)
-        counts.push([append.stream, "accepted", discarded], [append.stream, "discarded", discarded]);
+      const stage = stageOf(append.stream);
+      if (discarded > 0) counts.push([stage, "accepted", discarded], [stage, "discarded", discarded]);
       if (discarded === 0) appends.push(append);
       else if (places.length > 0) {
         appends.push({ ...append, frame: frame.pick(places, () => ({})), count: places.length });

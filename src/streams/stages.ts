@@ -1,0 +1,85 @@
+import type { StreamEngine, StreamStats } from "./contract.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { laneCount, laneOf, lanesOf, stageOf } from "./lanes.ts";
+import { openStage } from "./partitions.ts";
+import type { OpenAsk, StreamReport } from "./protocol.ts";
+
+/** The stages whose streams are open, each with the lanes of its stream. */
+export class Stages {
+  readonly #engine: StreamEngine;
+  readonly #onSuspects: (stage: string, count: number) => void;
+  readonly #dispatchers = new Map<string, Dispatcher>();
+
+  constructor(engine: StreamEngine, onSuspects: (stage: string, count: number) => void) {
+    this.#engine = engine;
+    this.#onSuspects = onSuspects;
+  }
+
+  async open(
+    stages: readonly string[],
+    { partitions = {}, former = {} }: Omit<OpenAsk, "streams"> = {},
+  ): Promise<void> {
+    for (const stage of stages) {
+      if (this.#dispatchers.has(stage)) continue;
+      const own = partitions[stage] ?? 0;
+      await openStage(this.#engine, stage, own);
+      const dispatcher = new Dispatcher({
+        stage,
+        partitions: own,
+        former: former[stage] ?? [],
+        consume: (stream, onDelivery) => this.#engine.consume(stream, onDelivery),
+        onSuspects: (count) => this.#onSuspects(stage, count),
+      });
+      this.#dispatchers.set(stage, dispatcher);
+      for (const stream of lanesOf(stage, own)) {
+        if (this.#engine.stats(stream).unsettled > 0) dispatcher.openLane(laneOf(stream));
+      }
+    }
+  }
+
+  get(stage: string): Dispatcher | undefined {
+    return this.#dispatchers.get(stage);
+  }
+
+  /** Whether something may be appended to a stream of this name; a lane that is not handed out yet is from now on. */
+  isLane(stream: string): boolean {
+    if (this.#dispatchers.has(stream)) return true;
+    const dispatcher = this.#dispatchers.get(stageOf(stream));
+    const lane = laneOf(stream);
+    if (dispatcher === undefined || !(lane < laneCount(dispatcher.partitions))) return false;
+    dispatcher.openLane(lane);
+    return true;
+  }
+
+  /** Whether nothing of a stage is waiting, in hand or delayed. */
+  isEmpty(stage: string): boolean {
+    return this.#lanesOf(stage).every((stream) => this.#engine.stats(stream).unsettled === 0);
+  }
+
+  report(): StreamReport[] {
+    return [...this.#dispatchers].map(([name, dispatcher]) => ({
+      name,
+      ...addedUp(this.#lanesOf(name).map((stream) => this.#engine.stats(stream))),
+      claimed: dispatcher.claimed,
+      suspects: dispatcher.suspects,
+    }));
+  }
+
+  #lanesOf(stage: string): string[] {
+    return lanesOf(stage, this.#dispatchers.get(stage)?.partitions ?? 0);
+  }
+
+  close(): void {
+    for (const dispatcher of this.#dispatchers.values()) dispatcher.close();
+  }
+}
+
+function addedUp(parts: readonly StreamStats[]): StreamStats {
+  const sum = { unsettled: 0, delayed: 0, appended: 0 };
+  for (const { unsettled, delayed, appended } of parts) {
+    sum.unsettled += unsettled;
+    sum.delayed += delayed;
+    sum.appended += appended;
+  }
+  return sum;
+}

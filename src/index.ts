@@ -6,6 +6,7 @@ import type { DEFINITION, Definition } from "./definition/shape.ts";
 import { RunError } from "./errors.ts";
 
 export { type BlobContent, blob } from "./definition/blob.ts";
+export type { Config } from "./definition/config.ts";
 export type { Context, DrainReason, ItemInfo, SetupContext } from "./definition/context.ts";
 export type { Duration } from "./definition/duration.ts";
 export type { Logger } from "./definition/logger.ts";

@@ -1,4 +1,4 @@
-/** The data directory that a command is to use: flag, variable, default. */
+/** The data directory that a command is to use. (A flag that was not given has been filled in from the settings.) */
 export function dataOf(flag: string | undefined): string {
-  return flag ?? process.env.MILLRACE_DATA ?? ".millrace";
+  return flag ?? ".millrace";
 }

@@ -29,6 +29,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   MR_ENDLESS_CYCLE: EXIT.usage,
   MR_AMBIGUOUS_EXPORT: EXIT.usage,
   MR_NOT_SUPPORTED: EXIT.usage,
+  MR_CODE_UNKNOWN: EXIT.notFound,
   MR_MODULE_NOT_FOUND: EXIT.notFound,
   MR_NOTHING_TO_RUN: EXIT.notFound,
   MR_RUN_UNKNOWN: EXIT.notFound,
@@ -46,5 +47,10 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
 
 /** The exit code for whatever a command threw. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof MillraceError ? (BY_CODE[error.code] ?? EXIT.failed) : EXIT.failed;
+  return error instanceof MillraceError ? exitCodeFor(error.code) : EXIT.failed;
+}
+
+/** The exit code of a command that such an error ends. */
+export function exitCodeFor(code: ErrorCode): number {
+  return BY_CODE[code] ?? EXIT.failed;
 }

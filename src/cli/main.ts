@@ -4,8 +4,11 @@ import { nodeEnv } from "../env/node.ts";
 import { addDeadCommand } from "./dead-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { EXIT } from "./exit-code.ts";
+import { addExplainCommand } from "./explain-command.ts";
+import { addExamples } from "./help.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
+import { addSettings } from "./settings.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -33,7 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--param <name=value>", "a param of the pipeline; name:=JSON for anything but text", collect)
     .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")
     .option("--streams <URL>", "stream engine: file: or memory: (default file:, or MILLRACE_STREAMS)")
-    .option("--instances <stage=n>", "processes of a stage", collect)
+    .option("--instances <stage=n>", "processes of a stage (or MILLRACE_INSTANCES=stage=n,…)", collect)
     .option("--new", "begin a new run, whatever is unfinished")
     .option("--resume <RUN>", "go on with that run")
     .option("--json", "print exactly one JSON document, the run's result, on stdout")
@@ -47,6 +50,9 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   addDeadCommand(program, nodeEnv, onExit);
   addDoctorCommand(program, nodeEnv, onExit);
+  addExplainCommand(program, onExit);
+  addSettings(program);
+  addExamples(program);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

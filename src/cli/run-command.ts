@@ -2,6 +2,7 @@ import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
 import { LocalRun } from "../run/local-run.ts";
 import { streamsOf } from "../run/streams-url.ts";
+import { dataOf } from "./data-flag.ts";
 import { displayFor } from "./display/display-for.ts";
 import type { RunDisplay } from "./display/run-display.ts";
 import { styleFor } from "./display/style.ts";
@@ -33,8 +34,8 @@ export async function runCommand(
   if (flags.new === true && flags.resume !== undefined) {
     throw new UsageError("MR_USAGE", "--new and --resume exclude each other");
   }
-  const data = flags.data ?? process.env.MILLRACE_DATA ?? ".millrace";
-  const streams = streamsOf(flags.streams ?? process.env.MILLRACE_STREAMS ?? "file:");
+  const data = dataOf(flags.data);
+  const streams = streamsOf(flags.streams ?? "file:");
   const isJson = flags.json === true;
   const isQuiet = flags.quiet === true;
   const display = await displayFor(env, { isQuiet, isJson });

@@ -16,11 +16,13 @@ test("every code has one section in docs/reference/errors.md, and every section 
 });
 
 test.each(sections.map(({ code, text }) => [code, text]))(
-  "%s says what it means and what to do",
+  "%s says what it means, what to do, and an example",
   (_code, text) => {
-    const [meaning = "", remedy = ""] = text.split("**What to do:**");
+    const [meaning = "", rest = ""] = text.split("**What to do:**");
+    const [remedy = "", example = ""] = rest.split("**Example:**");
     expect(meaning.trim()).toMatch(/^[\s\S]{20,}\.$/);
     expect(remedy.trim()).toMatch(/^[\s\S]{10,}\.$/);
+    expect(example.trim()).toMatch(/^[\s\S]{10,}\.$/);
   },
 );
 

@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+
+/** One example a command, by its words. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  run: "millrace run orders.ts --param day=monday --instances check=4",
+  "dead list": "millrace dead list orders/check",
+  "dead show": "millrace dead show orders/check 01ARZ3NDEKTSV4RRFFQ69G5FAV",
+  doctor: "millrace doctor --json",
+  explain: "millrace explain MR_NO_SINK",
+  init: "millrace init orders && cd orders && npm install && npm start",
+  test: "millrace test",
+};
+
+const FIRST_STEPS = `
+First steps:
+  millrace run pipeline.ts  runs a pipeline to its end; the same command resumes it
+  millrace explain          all error codes; with a code: what it means and what to do
+`;
+
+/** Adds to each command's help its example. To be called when all commands are there. */
+export function addExamples(program: Command): void {
+  program.addHelpText("after", FIRST_STEPS);
+  for (const [words, command] of commandsOf(program)) {
+    const example = EXAMPLES[words];
+    if (example !== undefined) command.addHelpText("after", `\nExample:\n  ${example}`);
+  }
+}
+
+/** Every command that does something, with its words. */
+export function* commandsOf(command: Command, words: readonly string[] = []): Generator<[string, Command]> {
+  if (command.commands.length === 0) yield [words.join(" "), command];
+  for (const part of command.commands) yield* commandsOf(part, [...words, part.name()]);
+}

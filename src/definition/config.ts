@@ -1,0 +1,12 @@
+/**
+ * What `millrace.config.ts` (its default export) or `millrace.config.json` may say. The file lies in the folder in
+ * which `millrace` is typed. A flag wins over a `MILLRACE_*` variable, that over the file.
+ */
+export interface Config {
+  /** Data directory, taken from the folder of the file; default `.millrace`. */
+  readonly data?: string;
+  /** Stream engine: `file:` (default) or `memory:`. */
+  readonly streams?: string;
+  /** Processes by stage. */
+  readonly instances?: Readonly<Record<string, number>>;
+}

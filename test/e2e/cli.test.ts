@@ -1,0 +1,117 @@
+import { existsSync } from "node:fs";
+import { expect, test } from "vitest";
+import { cliProject } from "../support/cli-project.ts";
+
+const LIMIT = { timeout: 90_000 };
+
+const GOOD = `
+  import { pipeline } from "millrace";
+  const p = pipeline("good");
+  p.source("feed", () => [1, 2, 3]).to(p.sink("out", () => {}));
+  export default p;
+`;
+
+test("every command says what it is for, with an example; what is mistyped is suggested", LIMIT, async () => {
+  const { millrace } = cliProject({});
+  const { stdout: overview } = await millrace(["--help"]);
+  const names = (help: string): string[] =>
+    [...(help.split("\nCommands:\n")[1]?.split("\n\n")[0] ?? "").matchAll(/^ {2}([a-z][\w-]*)/gm)].flatMap(
+      ([, name]) => (name === undefined || name === "help" ? [] : [name]),
+    );
+  expect(names(overview)).toEqual(expect.arrayContaining(["run", "explain", "dead", "doctor"]));
+  const helps = await Promise.all(
+    names(overview).map(async (name) => {
+      const { code, stdout } = await millrace([name, "--help"]);
+      expect(code, name).toBe(0);
+      return { name, stdout, parts: names(stdout) };
+    }),
+  );
+  const nested = helps.flatMap(({ name, parts }) => parts.map((part) => [name, part] as const));
+  const leaves = [
+    ...helps.filter(({ parts }) => parts.length === 0),
+    ...(await Promise.all(
+      nested.map(async ([name, part]) => {
+        const { stdout } = await millrace([name, part, "--help"]);
+        return { name: `${name} ${part}`, stdout };
+      }),
+    )),
+  ];
+  for (const { name, stdout } of leaves) {
+    expect(stdout).toMatch(new RegExp(`^Usage: millrace ${name} .*\\n\\n\\S.{10,}`));
+    expect(stdout, `${name}: an example is missing in src/cli/help.ts`).toMatch(
+      new RegExp(`\\nExample:\\n  millrace ${name}`),
+    );
+  }
+
+  const [typo, flag, version] = await Promise.all([
+    millrace(["rnu", "x.ts"]),
+    millrace(["run", "x.ts", "--jsno"]),
+    millrace(["--version"]),
+  ]);
+  expect([typo.code, typo.stderr]).toEqual([2, expect.stringContaining("Did you mean run?")]);
+  expect([flag.code, flag.stderr]).toEqual([2, expect.stringContaining("Did you mean --json?")]);
+  expect([version.code, version.stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+});
+
+test("explain: a code, all codes, and a code that there is not; every error leads there", LIMIT, async () => {
+  const { millrace } = cliProject({});
+  const [one, json, all, unknown, refused] = await Promise.all([
+    millrace(["explain", "mr_module_not_found"]),
+    millrace(["explain", "MR_MODULE_NOT_FOUND", "--json"]),
+    millrace(["explain"]),
+    millrace(["explain", "MR_MODUL_NOT_FOUND"]),
+    millrace(["run", "not-there.ts"]),
+  ]);
+
+  expect({ code: one.code, stderr: one.stderr }).toEqual({ code: 0, stderr: "" });
+  expect(one.stdout).toMatch(
+    /^MR_MODULE_NOT_FOUND\nwhy +The module, or .*\nto do +check the path[\s\S]*\nexample +`millrace run[\s\S]*\nexit code +3,/,
+  );
+  expect(JSON.parse(json.stdout)).toMatchObject({ code: "MR_MODULE_NOT_FOUND", group: "Use", exitCode: 3 });
+  expect(all.stdout).toMatch(/^The definition\n {2}MR_NO_SOURCE +The pipeline has no source/);
+  expect([unknown.code, unknown.stderr]).toEqual([
+    3,
+    expect.stringMatching(/MR_CODE_UNKNOWN .*MR_MODULE_NOT_FOUND\?/),
+  ]);
+  expect([refused.code, refused.stderr]).toEqual([
+    3,
+    expect.stringMatching(
+      /^error MR_MODULE_NOT_FOUND .*\n {2}to do: .*\n {2}more: millrace explain MR_MODULE_NOT_FOUND\n$/,
+    ),
+  ]);
+});
+
+test("settings: a flag wins over a variable, a variable over the config file", LIMIT, async () => {
+  const { millrace, path, write } = cliProject({ "good.ts": GOOD });
+  write("millrace.config.ts", 'export default { data: "by-file", instances: { out: 2 } };');
+  const [file, variable, flag, instances] = await Promise.all([
+    millrace(["run", "good.ts", "--json"]),
+    millrace(["run", "good.ts", "--json"], { env: { MILLRACE_DATA: "by-variable" } }),
+    millrace(["run", "good.ts", "--json", "--data", "by-flag"], { env: { MILLRACE_DATA: "not-this" } }),
+    millrace(["run", "good.ts"], {
+      env: { MILLRACE_DATA: "by-variable-2", MILLRACE_INSTANCES: "out=1,none=3" },
+    }),
+  ]);
+
+  expect([file, variable, flag].map(({ code }) => code)).toEqual([0, 0, 0]);
+  expect(["by-file", "by-variable", "by-flag", "not-this"].map((name) => existsSync(path(name)))).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  expect([instances.code, instances.stderr]).toEqual([2, expect.stringMatching(/MR_USAGE .*"none"/)]);
+  const listed = await millrace(["dead", "list", "good"]);
+  expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining("no dead letters")]);
+
+  write("millrace.config.ts", "export default { dada: 1 };");
+  const [refused, explained] = await Promise.all([
+    millrace(["run", "good.ts"]),
+    millrace(["explain", "MR_USAGE"]),
+  ]);
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/MR_BAD_OPTION .*"dada" \(did you mean data\?\)/),
+  ]);
+  expect(explained.code).toBe(0);
+});

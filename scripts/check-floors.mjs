@@ -19,8 +19,8 @@ const FLOORS = [
     holds: "what a pipeline is; counters; the contract of the record store",
   },
   {
-    steps: [["streams", "backplane", "certs"]],
-    holds: "streams and their engines; how control messages travel; certificates",
+    steps: [["streams", "backplane", "certs", "sources"]],
+    holds: "streams and their engines; how control messages travel; certificates; ready-made sources",
   },
   {
     steps: [["channels", "addons", "mmop", "bundle"]],

@@ -168,6 +168,10 @@ export const ERROR_CODES = {
   MR_NOT_DECODABLE: "The stored bytes cannot be decoded: see the dead letter's raw bytes.",
   // stages
   MR_SOURCE_FAILED: "Fix the source; the same command resumes from its last checkpoint.",
+  MR_INPUT_NOT_FOUND: "Check the path: a relative one starts at the directory where the command was started.",
+  MR_INPUT_UNREADABLE: "See the message: give read access, or replace the file with a whole one.",
+  MR_INPUT_CHANGED: "Put back the file as it was and resume, or start afresh with --new.",
+  MR_BAD_ROW: "Correct the row and resume, or say with onBadRow what becomes of such rows.",
   MR_SETUP_FAILED: "Fix the stage's setup; the same command resumes.",
   MR_INSTANCE_FAILING: "The stage's instances keep dying before they work on an item: see their last output.",
   // streams

@@ -45,6 +45,17 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
+export type { BadRow, OnBadRow } from "./sources/bad-row.ts";
+export { type CronOptions, cron } from "./sources/cron.ts";
+export { type CsvOptions, csv } from "./sources/csv.ts";
+export type { CsvType } from "./sources/csv-types.ts";
+export { type EveryOptions, every } from "./sources/every.ts";
+export type { FileOptions, ReadySource } from "./sources/file-source.ts";
+export type { FileName, FileSpec } from "./sources/file-spec.ts";
+export { type FilesOptions, type FoundFile, files } from "./sources/files.ts";
+export { lines } from "./sources/lines.ts";
+export { type NdjsonOptions, ndjson } from "./sources/ndjson.ts";
+export type { Missed, Tick } from "./sources/ticks.ts";
 export type { StoredBlob } from "./wire/stored-blob.ts";
 
 /** Any pipeline, whatever its params. */

@@ -6,6 +6,11 @@ const MAX_SETUP_FAILURES = 5;
 /** Deaths in a row of processes that settled nothing. */
 const MAX_IDLE_DEATHS = 10;
 
+/** Faults of a source's input: they are the same when it is started again. */
+const LASTING = ["MR_INPUT_NOT_FOUND", "MR_INPUT_CHANGED", "MR_BAD_ROW"] as const;
+
+type Reason = (typeof LASTING)[number] | "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING";
+
 export interface Setback {
   readonly stage: string;
   readonly cause: string;
@@ -22,10 +27,7 @@ export class Setbacks {
   readonly #rows = new Map<string, { count: number; settled: number }>();
 
   /** The reason why the run has failed, or undefined while it may go on. */
-  add(
-    node: NodeShape,
-    setback: Setback,
-  ): { code: "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING"; message: string } | undefined {
+  add(node: NodeShape, setback: Setback): { code: Reason; message: string } | undefined {
     const { stage, cause } = setback;
     const key = `${stage}/${cause}`;
     const row = this.#rows.get(key) ?? { count: 0, settled: setback.settled };
@@ -36,13 +38,17 @@ export class Setbacks {
     const last =
       setback.error === undefined ? setback.what : `${setback.error.name}: ${setback.error.message}`;
     switch (cause) {
-      case "source-failed":
+      case "source-failed": {
+        const lasting = LASTING.find((code) => code === setback.error?.code);
+        if (lasting !== undefined)
+          return { code: lasting, message: `source ${stage}: ${setback.error?.message}` };
         return row.count < node.settings.retry.attempts
           ? undefined
           : {
               code: "MR_SOURCE_FAILED",
               message: `source ${stage}: it threw ${row.count} times in a row; last: ${last}`,
             };
+      }
       case "setup-failed":
         return row.count < MAX_SETUP_FAILURES
           ? undefined

@@ -71,7 +71,8 @@ export interface Disk {
   /** Fails with EEXIST when `path` exists; the file appears with its whole content. */
   createExclusive(path: string, content: string, options?: { mode?: number }): Promise<void>;
   list(directory: string): Promise<string[]>;
-  info(path: string): Promise<FileInfo | undefined>;
+  /** Undefined when there is nothing. Follows symbolic links, unless it is the link that is asked for. */
+  info(path: string, options?: { ofLink?: boolean }): Promise<FileInfo | undefined>;
   makeDirectory(path: string, options?: { mode?: number }): Promise<void>;
   remove(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;

@@ -124,9 +124,9 @@ export const nodeDisk: Disk = {
 
   list: (directory) => fsp.readdir(directory),
 
-  async info(path) {
+  async info(path, options) {
     try {
-      const stats = await fsp.stat(path);
+      const stats = await (options?.ofLink === true ? fsp.lstat(path) : fsp.stat(path));
       return { size: stats.size, isDirectory: stats.isDirectory(), modifiedMs: stats.mtimeMs };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;

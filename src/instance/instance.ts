@@ -50,6 +50,7 @@ export class Instance {
     this.#options = options;
     this.#node = node;
     this.#scope = {
+      env: options.env,
       pipeline: options.definition.name,
       stage: options.stage,
       run: options.run,

@@ -1,8 +1,10 @@
 import type { DrainReason } from "../definition/context.ts";
 import type { Logger } from "../definition/logger.ts";
+import type { Env } from "../env/env.ts";
 
 /** What all calls of an instance share. */
 export interface InstanceScope {
+  readonly env: Env;
   readonly pipeline: string;
   readonly stage: string;
   readonly run: string;

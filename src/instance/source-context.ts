@@ -1,16 +1,20 @@
 import type { Context, ItemInfo } from "../definition/context.ts";
+import { SOURCE_ENV } from "../definition/source-env.ts";
+import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
 import { decodeStandalone } from "../wire/item-codec.ts";
 import { type InstanceScope, ScopeContext } from "./scope-context.ts";
 
 /** What a source, a setup or a hook gets: there is no item in hand. */
 export class SourceContext extends ScopeContext implements Context {
+  readonly [SOURCE_ENV]: Env;
   readonly #token: Uint8Array | undefined;
   readonly #onCheckpoint: ((token: unknown) => void) | undefined;
   readonly #abort = new AbortController();
 
   constructor(scope: InstanceScope, token?: Uint8Array, onCheckpoint?: (token: unknown) => void) {
     super(scope);
+    this[SOURCE_ENV] = scope.env;
     this.#token = token;
     this.#onCheckpoint = onCheckpoint;
     // A source sees a drain by its signal as well: it may be waiting for something.

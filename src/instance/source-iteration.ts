@@ -1,3 +1,4 @@
+import { isBatched, SOURCE_BATCHES } from "../definition/source-batch.ts";
 import type { Env, Timer } from "../env/env.ts";
 import { StageError } from "../errors.ts";
 
@@ -5,6 +6,8 @@ type Step = IteratorResult<unknown>;
 
 /** What a source's function gave back, being iterated over: step by step, and a wait for a step can be cut short. */
 export class SourceIteration {
+  /** Whether a step is a batch of items with its token, not an item. */
+  readonly isBatched: boolean;
   readonly #env: Env;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   #cut: (() => void) | undefined;
@@ -13,6 +16,7 @@ export class SourceIteration {
   /** Throws StageError MR_BAD_RETURN when there is nothing to iterate over. */
   constructor(env: Env, source: string, given: unknown) {
     this.#env = env;
+    this.isBatched = isBatched(given);
     this.#iterator = iteratorOf(source, given);
   }
 
@@ -56,6 +60,7 @@ export class SourceIteration {
 }
 
 function iteratorOf(source: string, given: unknown): Iterator<unknown> | AsyncIterator<unknown> {
+  if (isBatched(given)) return given[SOURCE_BATCHES]();
   if (typeof given === "object" && given !== null) {
     if (Symbol.asyncIterator in given) return (given as AsyncIterable<unknown>)[Symbol.asyncIterator]();
     if (Symbol.iterator in given) return (given as Iterable<unknown>)[Symbol.iterator]();

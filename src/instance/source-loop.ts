@@ -1,5 +1,6 @@
 import type { DrainReason } from "../definition/context.ts";
 import type { Definition, NodeDefinition } from "../definition/shape.ts";
+import type { SourceBatch } from "../definition/source-batch.ts";
 import type { Env, Timer } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
@@ -163,13 +164,14 @@ export class SourceLoop {
       const { done, value } = step;
       if (done === true) {
         // n.b. it may have ended because it was told to: then it goes on when the run does.
-        if (this.#stopping) break;
+        if (this.#stopping || scope.drainReason !== undefined) break;
         return "ended";
       }
       // A token covers all that came before this item: it comes again when the source goes on.
       if (this.#stopping && this.#sinceToken === 0 && state.token !== undefined) break;
-      this.#take(value);
-      await this.#room();
+      if (iteration.isBatched) this.#takeBatch(value as SourceBatch<unknown>);
+      else this.#take(value);
+      if (this.#isCrowded) await this.#room();
       if (this.#refused !== undefined) throw this.#refused;
     }
     await Promise.race([this.#endIteration(iteration), env.timers.sleep(MAX_ENDING_MS)]);
@@ -206,6 +208,11 @@ export class SourceLoop {
       });
   }
 
+  #takeBatch({ items, token }: SourceBatch<unknown>): void {
+    for (const item of items) this.#take(item);
+    if (token !== undefined) this.#checkpoint(token);
+  }
+
   #checkpoint(token: unknown): void {
     const state = this.#state as SourceState;
     // Encoded now: the token may be an object that the source goes on changing.
@@ -237,13 +244,13 @@ export class SourceLoop {
     this.#transactions.send(this.#connection, frames);
   }
 
+  get #isCrowded(): boolean {
+    return this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes > MAX_UNCONFIRMED_BYTES;
+  }
+
   /** Waits while too much is under way. */
   async #room(): Promise<void> {
-    while (
-      this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes > MAX_UNCONFIRMED_BYTES &&
-      !this.#stopped &&
-      this.#refused === undefined
-    ) {
+    while (this.#isCrowded && !this.#stopped && this.#refused === undefined) {
       this.#flush();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

@@ -1,0 +1,29 @@
+import { group, readOptions } from "../definition/rule.ts";
+import { FILE_FIELDS, type FileOptions, fileSource, type ReadySource } from "./file-source.ts";
+import { type FileSpec, subjectOf } from "./file-spec.ts";
+
+const OPTIONS = group(FILE_FIELDS);
+
+/**
+ * A source of the lines of text files, without their line ends (LF or CR LF). Files ending in `.gz` are decompressed. It
+ * goes on where it was when the run is resumed, and tells how far it is.
+ *
+ * ```ts
+ * const log = p.source("log", lines("logs/*.log.gz"));
+ * ```
+ *
+ * @param file a path, a pattern, a `file:` URL, a list of these, or a function that gives them from the params.
+ * @throws DefinitionError MR_BAD_OPTION. The source fails with MR_INPUT_NOT_FOUND, MR_INPUT_UNREADABLE (a line longer
+ *   than `maxLine` too) or, when it goes on, MR_INPUT_CHANGED.
+ */
+export function lines<Params = unknown>(
+  file: FileSpec<Params>,
+  options?: FileOptions,
+): ReadySource<string, Params> {
+  const subject = subjectOf("lines", file);
+  const settings = readOptions(OPTIONS, options, subject);
+  return fileSource(subject, file, settings, async () => {
+    const { LineRows } = await import("./line-rows.ts");
+    return () => new LineRows();
+  });
+}

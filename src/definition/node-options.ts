@@ -169,7 +169,10 @@ const SOURCE = group({
 });
 
 /** What the options of a node come to: the settings, and the functions among the options. */
-export type NodeOptions = Pick<NodeDefinition, "settings" | "batchBy" | "dedupeBy" | "unless" | "onFailed">;
+export type NodeOptions = Pick<
+  NodeDefinition,
+  "settings" | "batchBy" | "dedupeBy" | "rateBy" | "unless" | "onFailed"
+>;
 
 /**
  * Reads the options of a node as the user gave them, defaults filled in.

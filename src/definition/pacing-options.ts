@@ -1,6 +1,6 @@
 /** The options of a stage that say how much may go to it, and what of it. */
 import type { Duration } from "./duration.ts";
-import { duration, functionLike } from "./option-rules.ts";
+import { duration, functionLike, wholeNumber } from "./option-rules.ts";
 import type { Pacing } from "./pacing.ts";
 import { group, optional, required } from "./rule.ts";
 import type { NodeDefinition } from "./shape.ts";
@@ -13,10 +13,21 @@ export interface DedupeOptions<In = unknown> {
   readonly windowMs: Duration;
 }
 
+/** How many items a stage begins, over all its instances. */
+export interface RateOptions<In = unknown> {
+  /** Items, not calls; retries count. */
+  readonly limit: number;
+  readonly perMs: Duration;
+  /** Each text has a budget of its own. */
+  readonly by?: (item: In) => string;
+}
+
 /** Options that a stage's streams go by. */
 export interface PacingOptions<In = unknown> {
   /** Discards an item whose like came within a window; retries and replayed dead letters pass. Default: off. */
   readonly dedupe?: DedupeOptions<In>;
+  /** At most `limit` items in `perMs`, spread evenly, over all instances of the stage. Default: off. */
+  readonly rate?: RateOptions<In>;
 }
 
 const DEDUPE = group({
@@ -24,9 +35,16 @@ const DEDUPE = group({
   windowMs: required(duration(1), "The time in which others like an item that was let in are discarded."),
 });
 
+const RATE = group({
+  limit: required(wholeNumber(1), "Items that may be begun in perMs, over all instances."),
+  perMs: required(duration(1), "The period."),
+  by: optional(functionLike<NonNullable<NodeDefinition["rateBy"]>>(), "Each text has a budget of its own."),
+});
+
 /** The rows of the table of options. */
 export const PACING_FIELDS = {
   dedupe: optional(DEDUPE, "Discard an item whose like was let in within the window."),
+  rate: optional(RATE, "At most limit items in perMs, over all instances of the stage."),
 };
 
 type PacingValues = {
@@ -34,15 +52,16 @@ type PacingValues = {
 };
 
 /** What the options come to: settings, and the functions among them. */
-export function pacingOf({ dedupe }: PacingValues): {
+export function pacingOf({ dedupe, rate }: PacingValues): {
   pacing?: Pacing;
-  functions: Pick<NodeDefinition, "dedupeBy">;
+  functions: Pick<NodeDefinition, "dedupeBy" | "rateBy">;
 } {
   const pacing: Pacing = {
     ...(dedupe && { dedupe: { windowMs: dedupe.windowMs } }),
+    ...(rate && { rate: { limit: rate.limit, perMs: rate.perMs } }),
   };
   return {
     ...(Object.keys(pacing).length > 0 && { pacing }),
-    functions: { ...(dedupe?.by && { dedupeBy: dedupe.by }) },
+    functions: { ...(dedupe?.by && { dedupeBy: dedupe.by }), ...(rate?.by && { rateBy: rate.by }) },
   };
 }

@@ -3,11 +3,18 @@ import type { PipelineShape } from "./shape.ts";
 /** How much may go to a stage, and what of it: the part of its settings that the streams process goes by. */
 export interface Pacing {
   readonly dedupe?: DedupePolicy;
+  readonly rate?: RatePolicy;
 }
 
 export interface DedupePolicy {
   /** Milliseconds in which an item that was seen before is discarded. */
   readonly windowMs: number;
+}
+
+export interface RatePolicy {
+  /** Items that may be begun in `perMs` milliseconds, retries included. */
+  readonly limit: number;
+  readonly perMs: number;
 }
 
 /** The pacing of the stages that have some. */

@@ -73,6 +73,7 @@ export interface NodeDefinition extends NodeShape {
   readonly handler: Handler;
   readonly batchBy?: (item: never) => unknown;
   readonly dedupeBy?: (item: never) => unknown;
+  readonly rateBy?: (item: never) => unknown;
   readonly unless?: (error: Error) => boolean;
   readonly onFailed?: (item: never, error: Error, ctx: never) => unknown;
 }

@@ -21,6 +21,8 @@ export class Credit {
   outstanding = 0;
   /** Delivered, and not known to be settled for good. */
   held = 0;
+  /** Of these, the ones that wait for their part of the stage's rate. */
+  parked = 0;
 
   constructor(slots: number, itemsPerCall: number) {
     this.#slots = slots;
@@ -53,9 +55,9 @@ export class Credit {
   /** Items to ask for now; 0 while it is not worth a message. */
   ask(): number {
     this.#target = Math.min(this.#target, this.#most);
-    const room = this.#target - this.outstanding - this.held;
+    const room = this.#target - this.outstanding - this.held + this.parked;
     if (room <= 0) return 0;
-    if (room * 4 < this.#target && this.outstanding + this.held > 0) return 0;
+    if (room * 4 < this.#target && this.outstanding + this.held > this.parked) return 0;
     this.outstanding += room;
     return room;
   }

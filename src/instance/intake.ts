@@ -6,6 +6,7 @@ import type { Announcer } from "./announcer.ts";
 import type { Caller } from "./caller.ts";
 import { Groups } from "./groups.ts";
 import type { InHand } from "./in-hand.ts";
+import type { Parked, RateGate } from "./rate-gate.ts";
 import { type ItemRef, WorkRange } from "./work.ts";
 
 export interface IntakeParts {
@@ -16,6 +17,8 @@ export interface IntakeParts {
   readonly caller: Caller;
   readonly announcer: Announcer;
   readonly inHand: InHand;
+  /** Of a stage with a `rate`. */
+  readonly gate: RateGate | undefined;
   /** A part batch has waited long enough. */
   onReady(): void;
 }
@@ -45,11 +48,11 @@ export class Intake {
 
   /** True when nothing is left that could be called or put into a batch. */
   get isDry(): boolean {
-    return this.#queue.length === 0;
+    return this.#queue.length === 0 && this.#parts.gate?.hasReady !== true;
   }
 
   get hasWork(): boolean {
-    return this.#queue.length > 0 || this.#groups?.hasReady === true;
+    return !this.isDry || this.#groups?.hasReady === true;
   }
 
   get hasBatches(): boolean {
@@ -68,6 +71,8 @@ export class Intake {
       this.#parts.caller.call(group.refs, group.items);
       return true;
     }
+    const { gate } = this.#parts;
+    if (gate?.hasReady === true && takesNew) return this.#takeReady(gate);
     const range = this.#queue[0];
     if (range === undefined || !takesNew || !this.#takeFrom(range)) return false;
     if (range.isSpent) this.#queue.shift();
@@ -84,9 +89,17 @@ export class Intake {
       this.#parts.caller.failed.settleJudged(ref);
       return true;
     }
+    const { gate } = this.#parts;
+    if (gate !== undefined) {
+      if (gate.isFull) return false;
+      range.next++;
+      this.#park(gate, ref);
+      return true;
+    }
     if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
       range.next++;
-      this.#group(this.#groups, ref);
+      const decoded = this.#parts.caller.decode(ref);
+      if (decoded !== undefined) this.#group(this.#groups, ref, decoded.item);
       return true;
     }
     if (
@@ -101,21 +114,42 @@ export class Intake {
     return true;
   }
 
-  #group(groups: Groups, ref: ItemRef): void {
-    const decoded = this.#parts.caller.decode(ref);
-    if (decoded === undefined) return;
-    const { batchBy } = this.#parts.node;
-    let key: unknown;
+  #group(groups: Groups, ref: ItemRef, item: unknown): void {
+    const batchBy = this.#parts.node.batchBy as ((item: unknown) => unknown) | undefined;
+    const key = this.#keyOf(ref, item, batchBy);
+    if (key !== FAILED) groups.add(key, ref, item);
+  }
+
+  /** What a function of the user's makes of an item; when it throws, the item has failed. */
+  #keyOf(ref: ItemRef, item: unknown, by: ((item: unknown) => unknown) | undefined): unknown {
+    if (by === undefined) return undefined;
     this.#parts.inHand.enter([ref]);
     try {
-      key = batchBy === undefined ? undefined : (batchBy as (item: unknown) => unknown)(decoded.item);
+      return by(item);
     } catch (error) {
-      this.#parts.caller.failed.fail(ref, decoded.item, error, "error");
-      return;
+      this.#parts.caller.failed.fail(ref, item, error, "error");
+      return FAILED;
     } finally {
       this.#parts.inHand.leave();
     }
-    groups.add(key, ref, decoded.item);
+  }
+
+  #park(gate: RateGate, ref: ItemRef): void {
+    const decoded = this.#parts.caller.decode(ref);
+    if (decoded === undefined) return;
+    const key = this.#keyOf(ref, decoded.item, (item) => gate.keyOf(item));
+    if (key !== FAILED) gate.park(key as string, { ref, item: decoded.item });
+  }
+
+  /** Calls an item that has its part of the rate, or puts it into its batch. */
+  #takeReady(gate: RateGate): boolean {
+    const { ref, item } = gate.next() as Parked;
+    if (this.#groups !== undefined && ref.range.failuresOf(ref.index) === 0)
+      this.#group(this.#groups, ref, item);
+    else if (this.#parts.announcer.begin([ref])) this.#parts.caller.call([ref], [item]);
+    else return false;
+    gate.shift();
+    return true;
   }
 
   /** Part batches become ready: nothing more will come. */
@@ -125,6 +159,10 @@ export class Intake {
 
   clear(): void {
     this.#queue = [];
+    this.#parts.gate?.clear();
     this.#groups?.clear();
   }
 }
+
+/** Instead of a key: the function that was to give it has thrown. */
+const FAILED: unique symbol = Symbol("failed");

@@ -2,8 +2,8 @@ import type { Env } from "../env/env.ts";
 import { StageError } from "../errors.ts";
 import { FrameBuilder } from "../wire/frame-builder.ts";
 import { ItemEncoder } from "../wire/item-codec.ts";
-import { dedupeKeyOf } from "./dedupe-key.ts";
 import type { Target } from "./edges.ts";
+import { userKey } from "./user-key.ts";
 
 /** A frame that waits for its transaction. */
 export interface ReadyFrame {
@@ -62,7 +62,10 @@ export class Outputs {
   /** What a `dedupe.by` throws is thrown. */
   #keys(routes: readonly number[], output: unknown): Keys {
     if (!this.#hasKeys) return undefined;
-    return routes.map((i) => dedupeKeyOf(this.#targets[i] as Target, output));
+    return routes.map((i) => {
+      const { stream, dedupeBy } = this.#targets[i] as Target;
+      return dedupeBy && userKey(`stage ${stream}: its dedupe.by`, dedupeBy(output));
+    });
   }
 
   /** The targets of an output, valid until the next call. What a `when` throws is thrown. */

@@ -3,19 +3,15 @@ import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
-import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
-import { OriginSequence } from "../wire/ids.ts";
-import { Announcer } from "./announcer.ts";
-import { Caller } from "./caller.ts";
-import { Credit } from "./credit.ts";
-import { targetsOf } from "./edges.ts";
-import { type FailureSettings, Failures } from "./failures.ts";
-import { InHand } from "./in-hand.ts";
-import { Intake } from "./intake.ts";
-import { Outbox } from "./outbox.ts";
-import { Outputs } from "./outputs.ts";
+import { type DeliveredRange, type GrantHead, MESSAGE } from "../streams/protocol.ts";
+import type { Caller } from "./caller.ts";
+import type { Credit } from "./credit.ts";
+import type { FailureSettings } from "./failures.ts";
+import type { Intake } from "./intake.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RateGate } from "./rate-gate.ts";
 import type { InstanceScope } from "./scope-context.ts";
-import { Transactions } from "./transactions.ts";
+import { stageParts } from "./stage-parts.ts";
 
 /** Time after which the loop lets I/O have its turn. */
 const TURN_MS = 8;
@@ -52,6 +48,7 @@ export class StageLoop {
   readonly #credit: Credit;
   readonly #caller: Caller;
   readonly #intake: Intake;
+  readonly #gate: RateGate | undefined;
   readonly #concurrency: number;
   #connection: StreamConnection | undefined;
   #epoch = 0;
@@ -62,53 +59,20 @@ export class StageLoop {
   #onSettledDown: (() => void) | undefined;
 
   constructor(options: StageLoopOptions) {
-    const { env, definition, node, role } = options;
-    const { batch, concurrency } = node.settings;
-    const isAlone = role === "suspect";
     this.#options = options;
-    this.#concurrency = isAlone ? 1 : concurrency.min;
-    const origins = new OriginSequence(env.random);
-    const outputs = new Outputs(env, targetsOf(definition, node.name), () => ({
-      origin: origins.next(),
-      first: 0,
-    }));
-    const transactions = new Transactions(node.name);
-    const failures = new Failures(env, node, options.settings, transactions);
-    this.#outbox = new Outbox({ env, outputs, transactions, failures, connection: () => this.#connection });
-    this.#credit = new Credit(this.#concurrency, isAlone ? 1 : (batch?.size ?? 1));
-    const inHand = new InHand(options.watch);
-    this.#caller = new Caller({
-      env,
-      node,
-      scope: options.scope,
-      outputs,
-      transactions,
-      failures,
-      credit: this.#credit,
-      inHand,
+    this.#concurrency = options.role === "suspect" ? 1 : options.node.settings.concurrency.min;
+    const parts = stageParts(options, {
+      connection: () => this.#connection,
       isCurrent: (epoch) => epoch === this.#epoch,
-      onEnd: () => this.#schedulePump(),
-      onStuck: ([ref, ...others]) =>
-        options.onStuck(
-          ref === undefined || others.length > 0
-            ? undefined
-            : { frame: ref.range.number, place: ref.range.offset + ref.index },
-        ),
-    });
-    const announcer = new Announcer(
-      () => this.#connection,
-      this.#credit,
-      () => this.#pump(),
-    );
-    this.#intake = new Intake({
-      env,
-      node,
-      isAlone,
-      caller: this.#caller,
-      announcer,
-      inHand,
+      concurrency: () => this.#concurrency,
       onReady: () => this.#pump(),
+      onEnd: () => this.#schedulePump(),
     });
+    this.#outbox = parts.outbox;
+    this.#credit = parts.credit;
+    this.#caller = parts.caller;
+    this.#intake = parts.intake;
+    this.#gate = parts.gate;
   }
 
   async start(): Promise<void> {
@@ -123,6 +87,7 @@ export class StageLoop {
         this.#connection = await this.#options.connect(
           {
             onDeliver: (ranges, frames) => this.#onDeliver(ranges, frames, epoch),
+            onGrant: (grants) => this.#onGrant(grants, epoch),
             onConfirmed: (n) => this.#onConfirmed(n, epoch),
             onRefused: (_n, error) => {
               this.#options.onError(error);
@@ -188,6 +153,12 @@ export class StageLoop {
     this.#pump();
   }
 
+  #onGrant(grants: GrantHead["grants"], epoch: number): void {
+    if (epoch !== this.#epoch) return;
+    this.#gate?.granted(grants);
+    this.#pump();
+  }
+
   #onConfirmed(n: number, epoch: number): void {
     if (epoch !== this.#epoch) return;
     const items = this.#outbox.confirmed(n);
@@ -247,8 +218,9 @@ export class StageLoop {
     if (this.#draining) this.#intake.closeBatches();
     const isIdle = this.#intake.isDry && this.#caller.active === 0;
     this.#outbox.sendSoon(isIdle || this.#draining);
+    if (!this.#draining) this.#gate?.ask();
     if (this.#intake.isDry && !this.#draining) {
-      this.#credit.ranDry();
+      if (this.#gate?.isEmpty !== false) this.#credit.ranDry();
       this.#askForMore();
     }
     this.#checkSettledDown();

@@ -6,6 +6,7 @@ import {
   type ControlRequests,
   type DeliveredRange,
   type DeliverHead,
+  type GrantHead,
   type HelloHead,
   MESSAGE,
   type RefusedHead,
@@ -18,6 +19,7 @@ export interface ConnectionHandlers {
   onDeliver?(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
   onConfirmed?(n: number): void;
   onRefused?(n: number, error: StreamError): void;
+  onGrant?(grants: GrantHead["grants"]): void;
   onEvent?(event: StreamEvent): void;
   onClose?(error: Error | undefined): void;
 }
@@ -85,6 +87,9 @@ export class StreamConnection {
             else request?.reject(streamErrorOf(error));
             return;
           }
+          case MESSAGE.grant:
+            handlers.onGrant?.((message.head as GrantHead).grants);
+            return;
           case MESSAGE.event:
             handlers.onEvent?.(message.head as StreamEvent);
         }

@@ -13,6 +13,7 @@ export const MESSAGE = {
   transact: 4,
   request: 5,
   freed: 6,
+  take: 7,
   // streams process → instance or agent
   welcome: 16,
   deliver: 17,
@@ -20,6 +21,7 @@ export const MESSAGE = {
   refused: 19,
   reply: 20,
   event: 21,
+  grant: 22,
 } as const;
 
 /**
@@ -62,6 +64,15 @@ export interface CreditHead {
 /** Ranges whose items are being handed to user code: frame, from, to … */
 export interface StartedHead {
   readonly ranges: readonly number[];
+}
+
+/** Parts of the stage's rate that are asked for, or granted: key, items. */
+export interface TakeHead {
+  readonly asks: readonly (readonly [string, number])[];
+}
+
+export interface GrantHead {
+  readonly grants: readonly (readonly [string, number])[];
 }
 
 /** One delivered range; its frame, cut to the range, is the blob at the same place. */

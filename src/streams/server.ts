@@ -1,6 +1,5 @@
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
-import { recordKeys } from "../records/record-store.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
 import type { Consumer } from "./consumer.ts";
@@ -19,10 +18,12 @@ import {
   type StartedHead,
   type StreamEvent,
   type StreamReport,
+  type TakeHead,
   type TransactHead,
   type Verdict,
 } from "./protocol.ts";
 import { readLanes, readStarted, readTransaction } from "./read-transaction.ts";
+import { Sources } from "./sources.ts";
 import { Stages } from "./stages.ts";
 import { TakenItems } from "./taken-items.ts";
 
@@ -44,9 +45,7 @@ export class StreamServer {
   readonly #stages: Stages;
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
-  readonly #sources = new Map<string, Peer>();
-  /** The last transaction of each source, while it is on its way to the engine. */
-  readonly #sourceCommits = new Map<string, Promise<unknown>>();
+  readonly #sources: Sources;
   #failed = false;
 
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
@@ -54,6 +53,7 @@ export class StreamServer {
     this.engine = engine;
     this.options = options;
     this.pacer = new Pacer(env, engine, (event) => this.#event(event));
+    this.#sources = new Sources(engine, options.boot);
     this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
     this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
     engine.onQuarantine((stream, _frame, items, problem) => {
@@ -82,9 +82,10 @@ export class StreamServer {
 
   #onClose(peer: Peer): void {
     this.#peers.delete(peer);
+    this.pacer.gone(peer);
     const { hello, consumer } = peer;
     if (hello === undefined) return;
-    if (this.#sources.get(hello.stage) === peer) this.#sources.delete(hello.stage);
+    this.#sources.gone(peer);
     if (consumer !== undefined) {
       this.#stages.get(hello.stage)?.leave(consumer);
       this.#claims.closed(hello.stage, consumer);
@@ -112,6 +113,9 @@ export class StreamServer {
           if (peer.consumer !== undefined) this.#claims.started(peer.consumer, frame, from, to);
         }
         return;
+      case MESSAGE.take:
+        this.pacer.take(peer, message.head as TakeHead);
+        return;
       case MESSAGE.transact:
         void this.#onTransact(peer, message.head as TransactHead, message.blobs);
         return;
@@ -134,7 +138,7 @@ export class StreamServer {
       return;
     }
     if (hello.role === "source") {
-      void this.#welcomeSource(peer, hello);
+      void this.#sources.welcome(peer, hello);
       return;
     }
     const dispatcher = this.#stages.get(hello.stage);
@@ -178,30 +182,6 @@ export class StreamServer {
     peer.welcome({ boot: this.options.boot });
   }
 
-  async #welcomeSource(peer: Peer, hello: HelloHead): Promise<void> {
-    const rival = this.#sources.get(hello.stage);
-    if (rival !== undefined && rival !== peer && rival.hello?.instance !== hello.instance) {
-      peer.dismiss(
-        new StreamError("MR_CLAIM_LOST", `source ${hello.stage}: another instance of it is connected`),
-      );
-      return;
-    }
-    peer.hello = hello;
-    rival?.drop();
-    this.#sources.set(hello.stage, peer);
-    // n.b. what an earlier life of this source has sent may still be on its way to the disk: a token read now would
-    // be too old, and what it does not cover would be stored twice, uncounted.
-    await this.#sourceCommits.get(hello.stage);
-    let sourceState: Buffer | undefined;
-    try {
-      sourceState = await this.engine.records.get(recordKeys.sourceState(hello.stage));
-    } catch (error) {
-      peer.dismiss(error);
-      return;
-    }
-    peer.welcome({ boot: this.options.boot, ...(sourceState === undefined ? {} : { sourceState }) });
-  }
-
   async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
     const hello = peer.hello as HelloHead;
     const dispatcher = this.#stages.get(hello.stage);
@@ -235,11 +215,7 @@ export class StreamServer {
     }
     try {
       const committed = this.engine.transact(transaction);
-      if (hello.role === "source")
-        this.#sourceCommits.set(
-          hello.stage,
-          committed.catch(() => undefined),
-        );
+      if (hello.role === "source") this.#sources.committing(hello.stage, committed);
       await committed;
     } catch (error) {
       if (dispatcher !== undefined) taken.undo(dispatcher);
@@ -285,6 +261,7 @@ export class StreamServer {
 
   async close(): Promise<void> {
     for (const peer of this.#peers) peer.drop();
+    this.pacer.close();
     this.#stages.close();
     await this.engine.close();
   }

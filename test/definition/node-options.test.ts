@@ -164,7 +164,7 @@ describe("an unknown option is refused with the known ones", () => {
   test("of a stage, at any depth", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
-        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, dedupe, onFailed",
+        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, dedupe, rate, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(
       `${subject}: there is no option retry.backoff.max; the options here are initialMs, factor, maxMs, jitter`,
@@ -199,6 +199,11 @@ describe("the table documents every option", () => {
 
   test("and names what must be given", () => {
     const needed = nodeOptionEntries("stage").filter(({ required }) => required);
-    expect(needed.map(({ path }) => path)).toEqual(["batch.size", "dedupe.windowMs"]);
+    expect(needed.map(({ path }) => path)).toEqual([
+      "batch.size",
+      "dedupe.windowMs",
+      "rate.limit",
+      "rate.perMs",
+    ]);
   });
 });

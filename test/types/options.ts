@@ -15,6 +15,7 @@ export function optionNames(): void {
       | "graceMs"
       | "resources"
       | "dedupe"
+      | "rate"
       | "onFailed"
     >
   >();

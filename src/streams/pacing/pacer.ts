@@ -1,8 +1,14 @@
 import type { Pacing } from "../../definition/pacing.ts";
 import type { Env } from "../../env/env.ts";
+import { CorruptionError } from "../../errors.ts";
+import { encodeMessage } from "../../wire/message.ts";
 import type { StreamEngine, Transaction } from "../contract.ts";
-import type { StreamEvent } from "../protocol.ts";
+import { stageOf } from "../lanes.ts";
+import type { Peer } from "../peer.ts";
+import { type GrantHead, MESSAGE, type StreamEvent, type TakeHead } from "../protocol.ts";
 import { Dedupe } from "./dedupe.ts";
+import { RateBudget } from "./rate-budget.ts";
+import { RateDesk, type RateTaker } from "./rate-desk.ts";
 
 /** What the stages of a run have asked for by their options of pacing, and what comes of it. */
 export class Pacer {
@@ -10,6 +16,8 @@ export class Pacer {
   readonly #engine: StreamEngine;
   readonly #tell: (event: StreamEvent) => void;
   readonly #dedupe = new Dedupe();
+  readonly #rates = new Map<string, RateDesk>();
+  readonly #takers = new Map<Peer, RateTaker>();
 
   constructor(env: Env, engine: StreamEngine, tell: (event: StreamEvent) => void) {
     this.#env = env;
@@ -19,7 +27,14 @@ export class Pacer {
 
   /** In force when this resolves: before an item of these stages is taken. */
   async open(pacing: Readonly<Record<string, Pacing>>): Promise<void> {
-    for (const [stage, { dedupe }] of Object.entries(pacing)) {
+    for (const [stage, { dedupe, rate }] of Object.entries(pacing)) {
+      if (rate !== undefined && !this.#rates.has(stage)) {
+        const now = this.#env.clock.mono();
+        // What an earlier life of this process has granted is not known: for one period nothing is made up for.
+        const isFirstLife = this.#engine.counts().get(stage) === undefined;
+        const budget = new RateBudget(rate, isFirstLife ? now : now + rate.perMs);
+        this.#rates.set(stage, new RateDesk(this.#env, budget));
+      }
       if (dedupe === undefined || this.#dedupe.has(stage)) continue;
       await this.#dedupe.open(stage, dedupe.windowMs, this.#env.clock, this.#engine.records, (keys) => {
         const message = `its dedupe remembers too many items: the oldest ${keys} are forgotten before windowMs is over`;
@@ -35,4 +50,36 @@ export class Pacer {
   admit(transaction: Transaction): Transaction {
     return this.#dedupe.admit(transaction);
   }
+
+  /** An instance asks for parts of its stage's rate. Throws CorruptionError MR_PROTOCOL. */
+  take(peer: Peer, { asks }: TakeHead): void {
+    const desk = this.#rates.get(stageOf(peer.hello?.stage ?? ""));
+    if (!Array.isArray(asks) || !asks.every(isAsk))
+      throw new CorruptionError("MR_PROTOCOL", "stream connection: it takes parts of a rate that are none");
+    if (desk === undefined) return;
+    let taker = this.#takers.get(peer);
+    if (taker === undefined) {
+      taker = {
+        grant: (key, items) =>
+          peer.send(encodeMessage(MESSAGE.grant, { grants: [[key, items]] } satisfies GrantHead)),
+      };
+      this.#takers.set(peer, taker);
+    }
+    for (const [key, items] of asks) desk.ask(taker, key, items);
+  }
+
+  /** A connection was closed. */
+  gone(peer: Peer): void {
+    const taker = this.#takers.get(peer);
+    if (taker === undefined) return;
+    this.#takers.delete(peer);
+    for (const desk of this.#rates.values()) desk.gone(taker);
+  }
+
+  close(): void {
+    for (const desk of this.#rates.values()) desk.close();
+  }
 }
+
+const isAsk = (ask: unknown): boolean =>
+  Array.isArray(ask) && typeof ask[0] === "string" && Number.isSafeInteger(ask[1]) && ask[1] > 0;

@@ -15,6 +15,7 @@ const ENTRIES = [
   "cli/main",
   "cli/doctor-child",
   "instance/main",
+  "testing/simulate",
   "streams/main",
   "bundle/describe-child",
   "bundle/import-bundle",

@@ -193,6 +193,7 @@ export const ERROR_CODES = {
   MR_RUN_CONFLICT: "Use --new to start afresh, or --resume RUN to go on with that run.",
   MR_RUN_UNKNOWN: "Check the names and --data: the message says what there is.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
+  MR_SIMULATION_ENDLESS: "Give the simulation sources that end, `until`, or a higher `maxCalls`.",
   // control plane
   MR_PROTOCOL: "The message is not understood: both sides must speak the same version of MMOP.",
   MR_PROTOCOL_VERSION: "Run the same version of millrace on both sides.",

@@ -192,15 +192,17 @@ export class RunController {
     const { shape } = this.deployment;
     // Streams run empty all the time; it means something only where nothing upstream can fill them again.
     const isOver = shape.nodes.every((node) => this.#complete.has(node.name));
-    const isPossible = unfedComponents({ shape, complete: this.#complete }).some((component) =>
+    // n.b. as it is before the scans: of a node that completes meanwhile they may not have seen the last items.
+    const complete = new Set(this.#complete);
+    const isPossible = unfedComponents({ shape, complete }).some((component) =>
       component.some((stage) => !this.#draining.has(stage)),
     );
     if (!isPossible && !isOver) return;
     const first = sightOf(await this.scan());
-    let candidates = nodesToComplete({ shape, complete: this.#complete, scans: [first, first] });
+    let candidates = nodesToComplete({ shape, complete, scans: [first, first] });
     if (candidates.length > 0) {
       const second = sightOf(await this.scan());
-      candidates = nodesToComplete({ shape, complete: this.#complete, scans: [first, second] });
+      candidates = nodesToComplete({ shape, complete, scans: [first, second] });
     }
     for (const stage of candidates) {
       if (this.#draining.has(stage)) continue;

@@ -48,6 +48,10 @@ type Run = (input: unknown, context: CallContext) => unknown;
 export class Caller {
   /** Asynchronous calls in flight. */
   active = 0;
+  /** The items of these calls. */
+  get activeItems(): number {
+    return this.active + this.#parts.inHand.others;
+  }
   readonly #parts: CallerParts;
   readonly #run: Run;
   readonly #isBatch: boolean;
@@ -73,11 +77,6 @@ export class Caller {
         if (parts.onStuck(call.refs) === "abandon") this.#endLate(call);
       },
     });
-  }
-
-  /** Decodes an item; one that cannot be is buried, and the answer is false. */
-  decode(ref: ItemRef): { item: unknown } | undefined {
-    return this.#failed.decode(ref);
   }
 
   /** Failed items, and those whose fate the death of a process has decided. */

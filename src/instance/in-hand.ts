@@ -41,6 +41,13 @@ export class InHand {
     this.#nameUnsettled();
   }
 
+  /** Items in calls that go on, beyond the first of each: those of batches. */
+  get others(): number {
+    let others = 0;
+    for (const refs of this.#unsettled) others += refs.length - 1;
+    return others;
+  }
+
   #nameUnsettled(): void {
     this.#watch[WATCH.unsettled] = this.#unsettled.size;
     const [first] = this.#unsettled;

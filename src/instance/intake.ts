@@ -98,7 +98,7 @@ export class Intake {
     }
     if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
       range.next++;
-      const decoded = this.#parts.caller.decode(ref);
+      const decoded = this.#parts.caller.failed.decode(ref);
       if (decoded !== undefined) this.#group(this.#groups, ref, decoded.item);
       return true;
     }
@@ -108,7 +108,7 @@ export class Intake {
     )
       return false;
     range.next++;
-    const decoded = this.#parts.caller.decode(ref);
+    const decoded = this.#parts.caller.failed.decode(ref);
     // An item of a batch that failed before is called alone, so that it can fail nobody else again.
     if (decoded !== undefined) this.#parts.caller.call([ref], [decoded.item]);
     return true;
@@ -135,7 +135,7 @@ export class Intake {
   }
 
   #park(gate: RateGate, ref: ItemRef): void {
-    const decoded = this.#parts.caller.decode(ref);
+    const decoded = this.#parts.caller.failed.decode(ref);
     if (decoded === undefined) return;
     const key = this.#keyOf(ref, decoded.item, (item) => gate.keyOf(item));
     if (key !== FAILED) gate.park(key as string, { ref, item: decoded.item });

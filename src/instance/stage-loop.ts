@@ -111,7 +111,7 @@ export class StageLoop {
 
   #onClose(epoch: number): void {
     if (epoch !== this.#epoch || this.#stopped) return;
-    const lost = this.#caller.active + this.#outbox.unconfirmedItems;
+    const lost = this.#caller.activeItems + this.#outbox.unconfirmedItems;
     this.#connection = undefined;
     this.#intake.clear();
     this.#outbox.clear();

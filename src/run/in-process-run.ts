@@ -239,11 +239,13 @@ export class InProcessRun {
         if (this.#instances.size === 0) await this.#finish(this.#error === undefined ? "stopped" : "failed");
         continue;
       }
+      // n.b. as it is before the scans: of a node that completes meanwhile they may not have seen the last items.
+      const complete = new Set(this.#complete);
       const sight = sightOf(await this.#scan());
       const again = sightOf(await this.#scan());
       for (const name of nodesToComplete({
         shape: this.shape,
-        complete: this.#complete,
+        complete,
         scans: [sight, again],
       })) {
         if (this.#draining.has(name)) continue;

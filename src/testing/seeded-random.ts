@@ -14,6 +14,10 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  bytes(length: number): Buffer {
+    return Buffer.from(Array.from({ length }, () => Math.floor(this.float() * 256)));
+  }
+
   between(low: number, high: number): number {
     return low + this.float() * (high - low);
   }

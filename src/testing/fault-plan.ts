@@ -52,6 +52,11 @@ export class FaultPlan {
     }
   }
 
+  /** Whether instances of it are ever killed. */
+  kills(stage: string): boolean {
+    return this.#kills.has(stage);
+  }
+
   of(stage: string, call: SeenCall): Fault | undefined {
     for (const { matches, after } of this.#kills.get(stage) ?? [])
       if (matches(call)) return { kind: "kill", after };

@@ -1,4 +1,5 @@
 import type { NodeDefinition } from "../definition/shape.ts";
+import { type Batched, isBatched, SOURCE_BATCHES } from "../definition/source-batch.ts";
 import type { InProcessHandle } from "../run/in-process-instance.ts";
 import type { Observer } from "./observer.ts";
 
@@ -28,6 +29,7 @@ function observed(
   observer: Observer,
 ): unknown {
   if (typeof given !== "object" || given === null) return given;
+  if (isBatched(given) && !observer.plan.kills(name)) return observedBatches(given, name, observer);
   const isAsync = Symbol.asyncIterator in given;
   if (!isAsync && !(Symbol.iterator in given)) return given;
   const source = given as Given;
@@ -55,4 +57,16 @@ function observed(
   return {
     [isAsync ? Symbol.asyncIterator : Symbol.iterator]: () => observedIterator,
   };
+}
+
+/** A ready-made source's batches, each waited for as an item is. */
+function observedBatches(given: Batched<unknown>, name: string, observer: Observer): unknown {
+  const batches = given[SOURCE_BATCHES]();
+  const next = async () => {
+    const step = await observer.user.track(() => batches.next());
+    if (step.done === true) observer.onSourceEnd(name);
+    return step;
+  };
+  const end = async () => (await batches.return?.()) ?? { done: true as const, value: undefined };
+  return { [SOURCE_BATCHES]: () => ({ next, return: end }) };
 }

@@ -2,6 +2,7 @@ import type { StoredDeadLetter } from "../instance/failures.ts";
 import { recordKeys } from "../records/record-store.ts";
 import type { DeadLetter } from "../run/dead-letters.ts";
 import type { Append, StreamEngine, Transaction } from "../streams/contract.ts";
+import { stageOf } from "../streams/lanes.ts";
 import { Frame } from "../wire/frame.ts";
 import { ItemDecoder, unpackValue } from "../wire/item-codec.ts";
 import type { SimulatedRetry } from "./simulation-result.ts";
@@ -27,7 +28,7 @@ export class TransactionRecord {
   }
 
   #add({ settlements, appends, records, counts }: Transaction): void {
-    const from = settlements[0]?.stream ?? counts[0]?.[0];
+    const from = stageOf(settlements[0]?.stream ?? counts[0]?.[0] ?? "");
     for (const append of appends) {
       if (append.isNew) this.#placed(from, append);
       else this.#retried(append);
@@ -36,11 +37,11 @@ export class TransactionRecord {
       if (value !== undefined && key.startsWith(recordKeys.deadLetters())) this.#buried(value);
   }
 
-  #placed(from: string | undefined, { frame: bytes }: Append): void {
+  #placed(from: string, { frame: bytes }: Append): void {
     const frame = Frame.parse(bytes);
     for (let place = 0; place < frame.count; place++) {
-      const outputs = this.outputs.get(from ?? "");
-      if (outputs === undefined) this.outputs.set(from ?? "", [this.#itemOf(frame, place)]);
+      const outputs = this.outputs.get(from);
+      if (outputs === undefined) this.outputs.set(from, [this.#itemOf(frame, place)]);
       else outputs.push(this.#itemOf(frame, place));
     }
   }
@@ -52,7 +53,7 @@ export class TransactionRecord {
       const last = history.at(-1);
       if (last === undefined) continue;
       this.retries.push({
-        stage: stream,
+        stage: stageOf(stream),
         item: this.#itemOf(frame, place),
         id: frame.idOf(place),
         attempt: history.length,

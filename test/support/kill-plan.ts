@@ -1,6 +1,6 @@
+import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { KILL_KINDS, type KillKind } from "./delivery-verdict.ts";
 import type { RoundPlan } from "./kill-round.ts";
-import { SeededRandom } from "../../src/testing/seeded-random.ts";
 
 const MOST_KILLS = 3;
 

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { type Evidence, judge, type Kill, type KillKind, type Verdict } from "./delivery-verdict.ts";
 import { isAlive, type RunProcess } from "./run-processes.ts";
-import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { monotonicMs } from "./sink-record.ts";
 import { StormRun } from "./storm-run.ts";
 

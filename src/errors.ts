@@ -192,6 +192,7 @@ export const ERROR_CODES = {
   // runs
   MR_RUN_CONFLICT: "Use --new to start afresh, or --resume RUN to go on with that run.",
   MR_RUN_UNKNOWN: "Check the names and --data: the message says what there is.",
+  MR_STAGE_COMPLETED: "Wait for the run to end; then the same command re-opens it without its source.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
   MR_SIMULATION_ENDLESS: "Give the simulation sources that end, `until`, or a higher `maxCalls`.",
   // control plane

@@ -3,8 +3,10 @@ import type { Env, Timer } from "../env/env.ts";
 import { RunError } from "../errors.ts";
 import { MmopClient } from "../mmop/client.ts";
 import type { Sender } from "../mmop/envelope.ts";
+import type { ReplyOf } from "../mmop/messages.ts";
 import { MmopServer } from "../mmop/server.ts";
 import { AgentRun, type AgentRunEvents } from "./agent-run.ts";
+import { doneSources } from "./done-sources.ts";
 import type { InstanceSlot } from "./instance-slot.ts";
 
 const HEARTBEAT_MS = 1_000;
@@ -91,7 +93,7 @@ export class Agent {
       }))
       .on("agent.start-run", async (body) => {
         const known = this.#runs.get(body.run);
-        if (known !== undefined) return { boot: known.streams.boot };
+        if (known !== undefined) return await startedOf(known);
         const { run, directory, shape, params, bundle, engine } = body;
         const started: AgentRun = new AgentRun(
           env,
@@ -100,10 +102,10 @@ export class Agent {
         );
         this.#runs.set(run, started);
         try {
-          const { boot, damage } = await started.start();
+          const { damage } = await started.start();
           for (const place of damage)
             this.#options.display.onLog("streams", "error", `the log is damaged: ${place}`, undefined);
-          return { boot };
+          return await startedOf(started);
         } catch (error) {
           this.#runs.delete(run);
           throw error;
@@ -157,6 +159,9 @@ export class Agent {
           counts: answer.counts,
         };
       })
+      .on("agent.dead-replay", ({ run, stage, ids }) =>
+        this.#knownRun(run).streams.request("replay-letters", { stage, ids }),
+      )
       .on("agent.shutdown", async ({ graceMs }) => {
         let instances = 0;
         for (const run of this.#runs.values()) {
@@ -235,4 +240,8 @@ export class Agent {
     this.#runs.clear();
     this.#server.close();
   }
+}
+
+async function startedOf({ settings, streams }: AgentRun): Promise<ReplyOf<"agent.start-run">> {
+  return { boot: streams.boot, doneSources: await doneSources(settings.shape, streams) };
 }

@@ -1,49 +1,64 @@
 import type { Command } from "commander";
 import type { Env } from "../env/env.ts";
-import { RunError, UsageError } from "../errors.ts";
-import { type DeadLetter, DeadLetters } from "../run/dead-letters.ts";
-import { dataOf } from "./data-flag.ts";
-import { describeLetter, type LetterRow, letterAsJson, linesOf, rowOf } from "./dead-letter-text.ts";
+import type { OpenedLetters } from "../run/open-letters.ts";
+import { addDeadDropCommand } from "./dead-drop-command.ts";
+import { describeLetter, letterAsJson, linesOf, NewestRows } from "./dead-letter-text.ts";
+import { addDeadReplayCommand } from "./dead-replay-command.ts";
+import {
+  type ChoiceFlags,
+  filterOf,
+  filterOptions,
+  lettersOf,
+  type TargetFlags,
+  targetOptions,
+  withLetters,
+} from "./dead-target.ts";
 import { EXIT } from "./exit-code.ts";
-import { grouped, print, printable, tell } from "./terminal.ts";
+import { grouped, print, tell } from "./terminal.ts";
 
-interface DeadFlags {
-  readonly run?: string;
-  readonly data?: string;
+interface ListFlags extends ChoiceFlags {
   readonly json?: boolean;
+  readonly exact?: boolean;
 }
 
+/** Rows of a table; a list of more is for `--json`. */
+const MAX_ROWS = 10_000;
+
 /** Adds `millrace dead …`; `onExit` is told the exit code of the command that ran. */
-export function addDeadCommand(program: Command, env: Env, onExit: (code: number) => void): void {
-  const dead = program.command("dead").description("list and show items that used up their attempts");
-  dead
-    .command("list")
+export function addDeadCommand(
+  program: Command,
+  env: Env,
+  version: string,
+  onExit: (code: number) => void,
+): void {
+  const dead = program
+    .command("dead")
+    .description("list, show, repair and replay items that used up their attempts");
+  filterOptions(targetOptions(dead.command("list")))
     .description("list the dead letters of a run")
-    .argument("<PIPELINE[/STAGE]>", "of which pipeline, or of which stage of it")
-    .option("--run <RUN>", "of that run (default: the pipeline's newest)")
-    .option("--data <DIR>", "where runs are kept (default .millrace, or MILLRACE_DATA)")
+    .option("--id <ID...>", "only these")
     .option("--json", "print one JSON array of whole letters, ordered by stage and id, instead of a table")
-    .action(async (target: string, flags: DeadFlags) => onExit(await deadList(env, target, flags)));
-  dead
-    .command("show")
+    .option("--exact", "with --json: items as `dead edit` takes them, no type lost")
+    .action(async (target: string, flags: ListFlags) => onExit(await deadList(env, target, flags)));
+  targetOptions(dead.command("show"))
     .description("show dead letters with their items, errors and stacks")
-    .argument("<PIPELINE[/STAGE]>", "of which pipeline, or of which stage of it")
     .argument("<ID...>", "as `dead list` shows them")
-    .option("--run <RUN>", "of that run (default: the pipeline's newest)")
-    .option("--data <DIR>", "where runs are kept (default .millrace, or MILLRACE_DATA)")
     .option("--json", "print the letter as JSON; several as an array")
-    .action(async (target: string, ids: string[], flags: DeadFlags) =>
+    .option("--exact", "items as `dead edit` takes them, no type lost")
+    .action(async (target: string, ids: string[], flags: ListFlags) =>
       onExit(await deadShow(env, target, ids, flags)),
     );
+  addDeadReplayCommand(dead, env, version, onExit);
+  addDeadDropCommand(dead, env, onExit);
 }
 
 /** Lists them; gives the exit code. */
-export async function deadList(env: Env, target: string, flags: DeadFlags): Promise<number> {
-  return await withLetters(env, target, flags, async (letters) => {
-    const damaged = await letters.countDamaged();
+export async function deadList(env: Env, target: string, flags: ListFlags): Promise<number> {
+  return await withLetters(env, target, flags, async (opened) => {
+    const damaged = await opened.letters.countDamaged();
     if (damaged > 0) tell(`warn ${grouped(damaged)} dead letters were damaged on disk and are not shown`);
-    if (flags.json === true) await printArray(letters);
-    else await printTable(letters, target);
+    if (flags.json === true) await printArray(opened, target, flags);
+    else await printTable(opened, target, flags);
     return EXIT.done;
   });
 }
@@ -53,74 +68,40 @@ export async function deadShow(
   env: Env,
   target: string,
   ids: readonly string[],
-  flags: DeadFlags,
+  flags: TargetFlags & Pick<ListFlags, "json" | "exact">,
 ): Promise<number> {
-  return await withLetters(env, target, flags, async (letters) => {
-    const found: DeadLetter[] = [];
-    for (const id of new Set(ids)) {
-      const ofId = await letters.get(id);
-      if (ofId.length === 0) {
-        throw new RunError(
-          "MR_DEAD_LETTER_UNKNOWN",
-          `dead letter ${JSON.stringify(id)}: run ${letters.manifest.run} of ${target} has none with this id`,
-        );
-      }
-      found.push(...ofId);
-    }
+  return await withLetters(env, target, flags, async (opened) => {
+    const found = await lettersOf(opened, target, ids);
     if (flags.json === true) {
-      const shown = found.map(letterAsJson);
+      const shown = found.map((letter) => letterAsJson(letter, flags.exact));
       await print(`${JSON.stringify(shown.length === 1 ? shown[0] : shown, undefined, 2)}\n`);
-    } else for (const letter of found) await print(`${describeLetter(letter)}\n`);
+    } else for (const letter of found) await print(`${describeLetter(letter, flags.exact)}\n`);
     return EXIT.done;
   });
 }
 
-async function withLetters(
-  env: Env,
-  target: string,
-  flags: DeadFlags,
-  use: (letters: DeadLetters) => Promise<number>,
-): Promise<number> {
-  const { run } = flags;
-  const letters = await DeadLetters.open(env, {
-    data: dataOf(flags.data),
-    ...partsOf(target),
-    ...(run === undefined ? {} : { run }),
-  });
-  try {
-    for (const damage of letters.damage) tell(`warn ${printable(damage)}`);
-    return await use(letters);
-  } finally {
-    await letters.close();
-  }
-}
-
-function partsOf(target: string): { pipeline: string; stage?: string } {
-  const [, pipeline, stage] = /^([A-Za-z0-9][\w.-]*)(?:\/([A-Za-z0-9][\w.-]*))?$/.exec(target) ?? [];
-  if (pipeline === undefined)
-    throw new UsageError("MR_USAGE", `${JSON.stringify(target)}: write PIPELINE or PIPELINE/STAGE`);
-  return { pipeline, ...(stage === undefined ? {} : { stage }) };
-}
-
-async function printArray(letters: DeadLetters): Promise<void> {
+async function printArray({ letters }: OpenedLetters, target: string, flags: ListFlags): Promise<void> {
   let before = "[";
-  for await (const letter of letters) {
-    if (!(await print(`${before}\n${JSON.stringify(letterAsJson(letter))}`))) return;
+  for await (const letter of letters.list(filterOf(target, flags.id ?? [], flags))) {
+    if (!(await print(`${before}\n${JSON.stringify(letterAsJson(letter, flags.exact))}`))) return;
     before = ",";
   }
   await print(before === "[" ? "[]\n" : "\n]\n");
 }
 
-async function printTable(letters: DeadLetters, target: string): Promise<void> {
-  const { run, status } = letters.manifest;
-  const rows: LetterRow[] = [];
-  for await (const letter of letters) rows.push(rowOf(letter));
-  if (rows.length === 0) {
+async function printTable(opened: OpenedLetters, target: string, flags: ListFlags): Promise<void> {
+  const { run, status } = opened.found.manifest;
+  const { limit = MAX_ROWS, ...filter } = filterOf(target, flags.id ?? [], flags);
+  const rows = new NewestRows(limit);
+  for await (const letter of opened.letters.list(filter)) rows.add(letter);
+  if (rows.seen === 0) {
     await print(`${target} has no dead letters in run ${run}${status === "completed" ? "" : " so far"}\n`);
     return;
   }
-  for (const line of linesOf(rows)) if (!(await print(`${line}\n`))) return;
+  for (const line of linesOf(rows.newest())) if (!(await print(`${line}\n`))) return;
+  if (rows.seen > limit)
+    tell(`${grouped(rows.seen - limit)} older ones are not shown: see --limit and --json`);
   tell(
-    `${grouped(rows.length)} dead ${rows.length === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}`,
+    `${grouped(rows.seen)} dead ${rows.seen === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}`,
   );
 }

@@ -1,25 +1,41 @@
+import type { DeadLetter } from "../definition/dead-letter.ts";
 import type { ErrorInfo } from "../errors.ts";
-import type { DeadLetter } from "../run/dead-letters.ts";
+import { exactJson } from "./exact-json.ts";
 import { itemAsJson } from "./item-json.ts";
 import { oneLine, printable } from "./terminal.ts";
 
-/** The documented JSON of a dead letter. `item` is null, beside `raw` in base64, where the bytes cannot be decoded. */
-export function letterAsJson(letter: DeadLetter): Record<string, unknown> {
+/**
+ * The documented JSON of a dead letter. `item` is null, beside `raw` in base64, where the bytes cannot be decoded; with
+ * `isExact` it is as it can be read back, unless the letter is `inexact`: then JSON cannot hold it.
+ */
+export function letterAsJson(letter: DeadLetter, isExact = false): Record<string, unknown> {
   const { id, pipeline, run, stage, item, raw, headers, attempts, reason, bundle, path, deadAt } = letter;
+  const { replay, edited } = letter;
+  const shown = raw !== undefined ? { item: null, raw: raw.toString("base64") } : shownItem(item, isExact);
   return {
     id,
     pipeline,
     run,
     stage,
-    item: raw === undefined ? itemAsJson(item) : null,
-    ...(raw === undefined ? {} : { raw: raw.toString("base64") }),
+    ...shown,
     headers,
     attempts: attempts.map(({ at, error }) => ({ at, error: errorAsJson(error) })),
     reason,
     bundle,
     path,
     deadAt,
+    ...(replay === 0 ? {} : { replay }),
+    ...(edited === undefined ? {} : { edited }),
   };
+}
+
+function shownItem(item: unknown, isExact: boolean): { item: unknown; inexact?: true } {
+  if (!isExact) return { item: itemAsJson(item) };
+  try {
+    return { item: exactJson(item) };
+  } catch {
+    return { item: itemAsJson(item), inexact: true };
+  }
 }
 
 /** `code` only where the error has one. */
@@ -52,6 +68,28 @@ export function rowOf(letter: DeadLetter): LetterRow {
   };
 }
 
+/** The newest rows of a list of any length, in little memory. */
+export class NewestRows {
+  readonly #limit: number;
+  #rows: LetterRow[] = [];
+  seen = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(letter: DeadLetter): void {
+    this.seen++;
+    this.#rows.push(rowOf(letter));
+    if (this.#rows.length >= 2 * this.#limit) this.#rows = this.newest();
+  }
+
+  /** Newest last. */
+  newest(): LetterRow[] {
+    return this.#rows.sort((a, b) => a.deadAt - b.deadAt).slice(-this.#limit);
+  }
+}
+
 /** The table's lines, newest letter last. */
 export function* linesOf(rows: LetterRow[]): Generator<string> {
   rows.sort((a, b) => a.deadAt - b.deadAt);
@@ -67,7 +105,7 @@ export function* linesOf(rows: LetterRow[]): Generator<string> {
 }
 
 /** All that is known of one letter, for people. */
-export function describeLetter(letter: DeadLetter): string {
+export function describeLetter(letter: DeadLetter, isExact = false): string {
   const {
     id,
     stage,
@@ -83,6 +121,8 @@ export function describeLetter(letter: DeadLetter): string {
     enqueuedAt,
     item,
     raw,
+    replay,
+    edited,
   } = letter;
   const lines = [
     `dead letter ${id}`,
@@ -90,6 +130,10 @@ export function describeLetter(letter: DeadLetter): string {
     `  reason    ${reason}, after ${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}`,
     `  enqueued  ${timeOf(enqueuedAt)}`,
     `  died      ${timeOf(deadAt)}`,
+    ...(replay === 0 ? [] : [`  replayed  ${replay === 1 ? "once" : `${replay} times`} before`]),
+    ...(edited === undefined
+      ? []
+      : [`  edited    ${timeOf(edited.at)}${edited.by === undefined ? "" : ` by ${edited.by}`}`]),
     ...(key === undefined ? [] : [`  key       ${key}`]),
     ...(Object.keys(headers).length === 0 ? [] : [`  headers   ${JSON.stringify(headers)}`]),
     `  path      ${path.join(" > ")}`,
@@ -99,7 +143,7 @@ export function describeLetter(letter: DeadLetter): string {
       ...stackBelow(error.stack, error.message).map((line) => `    ${line}`),
     ]),
     ...(raw === undefined
-      ? ["  item", ...indented(JSON.stringify(itemAsJson(item), undefined, 2))]
+      ? ["  item", ...indented(JSON.stringify(shownItem(item, isExact).item, undefined, 2))]
       : [
           `  item: ${raw.length} bytes that cannot be decoded, in base64`,
           ...indented(raw.toString("base64")),

@@ -48,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const onExit = (code: number): void => {
     exitCode = code;
   };
-  addDeadCommand(program, nodeEnv, onExit);
+  addDeadCommand(program, nodeEnv, version, onExit);
   addDoctorCommand(program, nodeEnv, onExit);
   addExplainCommand(program, onExit);
   addSettings(program);

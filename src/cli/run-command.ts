@@ -88,8 +88,7 @@ export async function runCommand(
     if (isJson) await print(`${JSON.stringify(result)}\n`);
     if (result.status === "failed") return EXIT.failed;
     if (result.status === "stopped") return interrupts.exitCode ?? EXIT.interrupted;
-    const dead = Object.values(result.stages).some((counts) => counts.dead > 0);
-    return dead ? EXIT.partly : EXIT.done;
+    return result.deadLetters > 0 ? EXIT.partly : EXIT.done;
   } catch (error) {
     if (
       started === undefined &&

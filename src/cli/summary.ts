@@ -49,7 +49,7 @@ export function summaryOf(
     const what = status === "completed" ? " (a bug: please report it)" : data === undefined ? "" : ", kept";
     lines.push(`${stage}: ${grouped(left)} not settled yet${what}`);
   }
-  const dead = Object.values(result.stages).reduce((sum, counts) => sum + counts.dead, 0);
+  const dead = result.deadLetters;
   if (dead > 0) {
     const where = data === undefined || data === DEFAULT_DATA ? "" : ` --data ${shellText(data)}`;
     const look = data === undefined ? "" : `: millrace dead list ${pipeline} --run ${run}${where}`;

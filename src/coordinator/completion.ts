@@ -14,6 +14,8 @@ export interface Progress {
 }
 
 export interface CompletionView extends Progress {
+  /** Stages that something is being put on by hand. */
+  readonly held?: ReadonlySet<string>;
   /** Two scans of all streams, the later one second. */
   readonly scans: readonly [ReadonlyMap<string, StreamSight>, ReadonlyMap<string, StreamSight>];
 }
@@ -26,9 +28,9 @@ export interface CompletionView extends Progress {
  * leads into the cycle is complete and two scans in a row saw nothing in any of their streams and nothing
  * appended between them.
  */
-export function nodesToComplete({ scans, ...progress }: CompletionView): string[] {
+export function nodesToComplete({ scans, held, ...progress }: CompletionView): string[] {
   return unfedComponents(progress)
-    .filter((component) => component.every((name) => isQuiet(name, scans)))
+    .filter((component) => component.every((name) => isQuiet(name, scans) && held?.has(name) !== true))
     .flat();
 }
 

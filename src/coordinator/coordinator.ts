@@ -66,13 +66,16 @@ export class Coordinator {
   async deploy(deployment: Deployment, start: BodyOf<"agent.start-run">): Promise<RunController> {
     const controller = new RunController(this.#options.env, this.#client, deployment);
     this.#runs.set(deployment.run, controller);
+    let doneSources: readonly string[] | undefined;
     try {
-      await this.#client.request("agent.start-run", deployment.agent, start, { timeoutMs: 120_000 });
+      ({ doneSources } = await this.#client.request("agent.start-run", deployment.agent, start, {
+        timeoutMs: 120_000,
+      }));
     } catch (error) {
       this.#runs.delete(deployment.run);
       throw error;
     }
-    await controller.start();
+    await controller.start(doneSources);
     return controller;
   }
 
@@ -96,6 +99,7 @@ export class Coordinator {
         await controller.stop(now);
         return { status: controller.status };
       })
+      .on("coord.dead-replay", ({ run, stage, ids }) => this.#controllerOf(run).replay(stage, ids))
       .on("coord.agent-ready", (body, { from }) => {
         this.#members.join(from, body);
         return { epoch: this.#epoch ?? 0 };

@@ -3,8 +3,11 @@ import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
-import { nodesToComplete, type StreamSight, unfedComponents } from "./completion.ts";
+import { unfedComponents } from "./completion.ts";
+import { Holds } from "./holds.ts";
+import { quietNodes } from "./quiet-nodes.ts";
 import { Setbacks } from "./setbacks.ts";
+import { settledOf, sightOf } from "./stream-sight.ts";
 
 export type RunStatus = "starting" | "running" | "draining" | "completed" | "stopped" | "failed";
 export type Stats = ReplyOf<"agent.streams-stats">;
@@ -23,6 +26,8 @@ interface Wanted {
 }
 
 export const DRAIN_GRACE_MS = 30_000;
+/** A page of large letters takes its time. */
+const REPLAY = { timeoutMs: 60_000 };
 /** A look at the streams that nothing has asked for: an event may have been lost. */
 const LOOK_MS = 1_000;
 
@@ -36,6 +41,7 @@ export class RunController {
   readonly #wanted = new Map<string, Wanted>();
   readonly #draining = new Set<string>();
   readonly #complete = new Set<string>();
+  readonly #holds = new Holds();
   readonly #over: (() => void)[] = [];
   #looking = false;
   #lookAgain = false;
@@ -64,11 +70,13 @@ export class RunController {
     return this.#complete.has(stage);
   }
 
-  /** Starts all instances: consumers first, so that nothing piles up while they load. */
-  async start(): Promise<void> {
+  /** Starts all instances: consumers first, so that nothing piles up while they load; no source that has ended. */
+  async start(doneSources: readonly string[] = []): Promise<void> {
     const { shape, instances } = this.deployment;
+    for (const source of doneSources) this.#complete.add(source);
     const starts: Promise<void>[] = [];
     for (const node of [...shape.nodes].reverse()) {
+      if (this.#complete.has(node.name)) continue;
       const count = node.kind === "source" ? 1 : (instances.get(node.name) ?? node.settings.instances.min);
       for (let i = 1; i <= count; i++) starts.push(this.#startInstance(node, `${node.name}.${i}`));
     }
@@ -192,21 +200,18 @@ export class RunController {
     const { shape } = this.deployment;
     // Streams run empty all the time; it means something only where nothing upstream can fill them again.
     const isOver = shape.nodes.every((node) => this.#complete.has(node.name));
-    // n.b. as it is before the scans: of a node that completes meanwhile they may not have seen the last items.
-    const complete = new Set(this.#complete);
-    const isPossible = unfedComponents({ shape, complete }).some((component) =>
+    const progress = { shape, complete: this.#complete };
+    const isPossible = unfedComponents(progress).some((component) =>
       component.some((stage) => !this.#draining.has(stage)),
     );
     if (!isPossible && !isOver) return;
-    const first = sightOf(await this.scan());
-    let candidates = nodesToComplete({ shape, complete, scans: [first, first] });
-    if (candidates.length > 0) {
-      const second = sightOf(await this.scan());
-      candidates = nodesToComplete({ shape, complete, scans: [first, second] });
-    }
+    const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.scan()));
+    const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
+    if (!isStill) this.#lookAgain = true;
+    const candidates = isStill ? quiet.filter((stage) => !this.#draining.has(stage)) : [];
+    // n.b. all of them before the first is told: from here on nothing is put back on any of them.
+    for (const stage of candidates) this.#draining.add(stage);
     for (const stage of candidates) {
-      if (this.#draining.has(stage)) continue;
-      this.#draining.add(stage);
       await this.#client.request("agent.complete-stage", this.deployment.agent, {
         run: this.deployment.run,
         stage,
@@ -216,6 +221,21 @@ export class RunController {
     if (shape.nodes.every((node) => this.#complete.has(node.name))) {
       await this.scan();
       this.#finish("completed");
+    }
+  }
+
+  /** Puts dead letters back on a stage, which is not completed meanwhile. Throws RunError MR_STAGE_COMPLETED. */
+  async replay(stage: string, ids: readonly string[]): Promise<ReplyOf<"coord.dead-replay">> {
+    const { agent, run } = this.deployment;
+    if (this.isOver || this.#draining.has(stage) || this.#complete.has(stage)) {
+      throw new RunError("MR_STAGE_COMPLETED", `stage ${stage} of run ${run}: it has completed`);
+    }
+    const release = this.#holds.hold(stage);
+    try {
+      return await this.#client.request("agent.dead-replay", agent, { run, stage, ids }, REPLAY);
+    } finally {
+      release();
+      void this.look();
     }
   }
 
@@ -271,16 +291,4 @@ export class RunController {
   whenOver(): Promise<void> {
     return this.isOver ? Promise.resolve() : new Promise((resolve) => this.#over.push(resolve));
   }
-}
-
-function sightOf(stats: Stats): Map<string, StreamSight> {
-  return new Map(stats.streams.map(({ name, unsettled, appended }) => [name, { unsettled, appended }]));
-}
-
-function settledOf(stats: Stats | undefined, stage: string): number {
-  const counts = stats?.counts[stage] ?? {};
-  return ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"].reduce(
-    (sum, counter) => sum + (counts[counter] ?? 0),
-    0,
-  );
 }

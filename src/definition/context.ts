@@ -6,6 +6,8 @@ export interface ItemInfo {
   readonly id: string;
   /** 1 for the first call. */
   readonly attempt: number;
+  /** How often it was replayed from the dead letters; 0: never. */
+  readonly replay: number;
   readonly key: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** Wall clock, milliseconds since 1970, when its frame was closed. */

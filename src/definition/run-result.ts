@@ -22,6 +22,8 @@ export interface RunResult {
   readonly run: string;
   readonly status: "completed" | "stopped" | "failed";
   readonly stages: Readonly<Record<string, Counts>>;
+  /** Dead letters that lie in the run now; `dead` of its stages also counts those that were replayed or dropped. */
+  readonly deadLetters: number;
   /** Items processed again, by cause. */
   readonly repeats: Readonly<Record<string, number>>;
   readonly durationMs: number;

@@ -18,6 +18,9 @@ class RefInfo implements ItemInfo {
   get attempt(): number {
     return this.#ref.range.failuresOf(this.#ref.index) + 1;
   }
+  get replay(): number {
+    return this.#ref.range.frame.meta?.get(this.#ref.index)?.replay ?? 0;
+  }
   get key(): string | undefined {
     return this.#ref.range.frame.meta?.get(this.#ref.index)?.key;
   }

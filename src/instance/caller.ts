@@ -1,12 +1,13 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
+import type { DeadReason } from "../records/dead-letter.ts";
 import { CallContext } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
 import { Collector } from "./collector.ts";
 import type { Credit } from "./credit.ts";
 import { Deadlines, type TimedCall } from "./deadlines.ts";
 import { FailedItems } from "./failed-items.ts";
-import { type DeadReason, type Failures, timeoutError } from "./failures.ts";
+import { type Failures, timeoutError } from "./failures.ts";
 import type { InHand } from "./in-hand.ts";
 import type { Outputs } from "./outputs.ts";
 import type { InstanceScope } from "./scope-context.ts";

@@ -1,11 +1,12 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { EncodingError, ensureError } from "../errors.ts";
+import type { DeadReason } from "../records/dead-letter.ts";
 import type { Mark } from "../streams/contract.ts";
 import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
 import { CallContext } from "./call-context.ts";
 import { isThenable } from "./call-results.ts";
-import { type DeadReason, type Failures, killedError, timeoutError } from "./failures.ts";
+import { type Failures, killedError, timeoutError } from "./failures.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";

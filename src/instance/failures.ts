@@ -2,34 +2,15 @@ import { retryDelayMs } from "../definition/retry-delay.ts";
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { CallTimeoutError, errorInfo, StageError } from "../errors.ts";
+import type { DeadReason, StoredDeadLetter } from "../records/dead-letter.ts";
+import { recordKeys } from "../records/record-store.ts";
 import type { Mark } from "../streams/contract.ts";
+import { laneOfHandle } from "../streams/lanes.ts";
 import type { AttemptInfo } from "../wire/frame.ts";
 import { packValue } from "../wire/item-codec.ts";
 import { pickFrames } from "../wire/retry-frames.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef, WorkRange } from "./work.ts";
-
-export type DeadReason = "error" | "timeout" | "killed" | "not-decodable";
-
-/** A dead letter as it is stored; `frame` holds the item's exact bytes. */
-export interface StoredDeadLetter {
-  readonly id: string;
-  readonly pipeline: string;
-  readonly run: string;
-  readonly stage: string;
-  readonly key?: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Oldest first. */
-  readonly attempts: readonly AttemptInfo[];
-  readonly reason: DeadReason;
-  /** SHA-256 of the code that failed. */
-  readonly bundle: string;
-  readonly path: readonly string[];
-  /** Wall clock, milliseconds since 1970. */
-  readonly deadAt: number;
-  readonly enqueuedAt: number;
-  readonly frame: Uint8Array;
-}
 
 interface RetryGroup {
   readonly range: WorkRange;
@@ -99,6 +80,7 @@ export class Failures {
     const id = frame.idOf(index);
     const meta = frame.meta?.get(index);
     const attempts = [...(meta?.history ?? []), { at: this.#env.clock.now(), error: errorInfo(error) }];
+    const lane = laneOfHandle(range.number);
     const letter: StoredDeadLetter = {
       id,
       pipeline: this.#settings.pipeline,
@@ -113,11 +95,13 @@ export class Failures {
       deadAt: this.#env.clock.now(),
       enqueuedAt: meta?.enqueuedAt ?? frame.closedAt,
       frame: frame.pick([index], () => ({})),
+      ...(lane === 0 ? {} : { lane }),
+      ...(meta?.replay === undefined ? {} : { replay: meta.replay }),
     };
     this.#transactions.settle(range.number, range.offset + index, "dead");
     const value = packValue(letter);
     this.#pendingBytes += value.length;
-    this.#transactions.record({ key: `dead/${this.#node.name}/${id}`, value });
+    this.#transactions.record({ key: recordKeys.deadLetter(this.#node.name, id), value });
   }
 
   /** About how many bytes the failures of the coming transaction take. */

@@ -56,7 +56,7 @@ export const AGENT_MESSAGES = {
       bundle: object({ path: text, exportName: text, hash: text }),
       engine: object({ kind: oneOf("memory", "file"), durability: oneOf("disk", "process") }),
     }),
-    reply: object({ boot: text }),
+    reply: object({ boot: text, doneSources: optional(list(text)) }),
     errors: [
       ...COMMAND_ERRORS,
       "MR_DATA_LOCKED",
@@ -126,6 +126,13 @@ export const AGENT_MESSAGES = {
       /** Durable counters by stage: those of a stage's counts, repeats by cause, retries. */
       counts: record(record(number)),
     }),
+    errors: [...RUN_ERRORS, "MR_STREAM_CLOSED"],
+  },
+  "agent.dead-replay": {
+    about: "Puts dead letters of a stage back on its stream. Sent twice, the second time they are missing.",
+    direction: "coordinator → agent",
+    body: object({ run: text, stage: text, ids: list(text) }),
+    reply: object({ replayed: count, missing: list(text), unreadable: list(text) }),
     errors: [...RUN_ERRORS, "MR_STREAM_CLOSED"],
   },
   "agent.shutdown": {

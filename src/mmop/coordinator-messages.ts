@@ -59,6 +59,13 @@ export const COORDINATOR_MESSAGES = {
     reply: object({ status: runStatus }),
     errors: RUN_ERRORS,
   },
+  "coord.dead-replay": {
+    about: "Puts dead letters of a stage back on its stream, where the stage is still at work.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, stage: text, ids: list(text) }),
+    reply: object({ replayed: count, missing: list(text), unreadable: list(text) }),
+    errors: [...RUN_ERRORS, "MR_STAGE_COMPLETED", "MR_STREAM_CLOSED"],
+  },
   "coord.pipeline-info": {
     about: "Every stage of every pipeline with its counts of instances. Monomyth: RECIPE-INFO.",
     direction: "anyone → coordinator",

@@ -11,6 +11,12 @@ export interface RecordPage {
   readonly cursor: string | undefined;
 }
 
+export interface KeyPage {
+  readonly keys: readonly string[];
+  /** Where the next page starts; undefined after the last. */
+  readonly cursor: string | undefined;
+}
+
 /**
  * Durable key → bytes beside the streams: dead letters, checkpoints, quarantine, results. Keys are text, listed
  * in the order of their code units.
@@ -22,6 +28,8 @@ export interface RecordStore {
   delete(key: string): Promise<void>;
   /** Keys that start with `prefix`, after `cursor`; at most `limit` (default 100), fewer when they are large. */
   scan(prefix: string, cursor?: string, limit?: number): Promise<RecordPage>;
+  /** Only the keys of them; at most `limit`, default 1000. */
+  keys(prefix: string, cursor?: string, limit?: number): KeyPage;
   /** Number of keys that start with `prefix`. */
   count(prefix: string): number;
   /** Writes only if the stored value equals `expected` (undefined: if there is none); tells whether it did. */

@@ -1,115 +1,266 @@
-import type { Env } from "../env/env.ts";
-import { RunError } from "../errors.ts";
-import type { StoredDeadLetter } from "../instance/failures.ts";
+import type {
+  DeadLetter,
+  DeadLetterChoice,
+  DeadLetterDesk,
+  DeadLetterFilter,
+} from "../definition/dead-letter.ts";
+import type { Clock } from "../env/env.ts";
+import type { StoredDeadLetter } from "../records/dead-letter.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { Frame } from "../wire/frame.ts";
-import { ItemDecoder, unpackValue } from "../wire/item-codec.ts";
-import { findRun, type RunQuery } from "./find-run.ts";
-import { RecordsReader } from "./records-reader.ts";
-import type { RunManifest } from "./run-store.ts";
+import { ItemDecoder, packValue, unpackValue } from "../wire/item-codec.ts";
+import { onlyItem, replaceItem } from "../wire/replace-item.ts";
+import { filterOf, isByKey, matches } from "./letter-choice.ts";
+import type { RecordsAccess } from "./reach-run.ts";
 
-/** An item that used up its attempts, with all that is known of it. */
-export interface DeadLetter extends Omit<StoredDeadLetter, "frame"> {
-  /** `undefined` with `raw` when the bytes cannot be decoded. */
-  readonly item: unknown;
-  /** The item's bytes, only when they cannot be decoded. */
-  readonly raw?: Buffer;
-}
-
-export interface DeadLettersQuery extends RunQuery {
-  /** Default: all stages. */
-  readonly stage?: string;
-}
-
-/** Letters of a page; it ends earlier when they are large. */
+/** Letters of a page that is read; it ends earlier when they are large. */
 const PAGE = 1_000;
+/** Ids that are dealt with in one step. */
+const STEP = 500;
+/** Bytes of letters that are edited in one step. */
+const STEP_BYTES = 2 * 1024 * 1024;
 
-/** The dead letters of a run, live or not. To be closed. */
-export class DeadLetters {
-  readonly manifest: RunManifest;
-  readonly #reader: RecordsReader;
-  readonly #stage: string | undefined;
+/** A letter as it was read. */
+export interface ReadLetter {
+  readonly letter: DeadLetter;
+  readonly stored: StoredDeadLetter;
+  readonly record: Uint8Array;
+}
+
+/** Other items for letters: the frame of each, or undefined for one that stays. */
+export type EditStep = (letters: readonly ReadLetter[]) => Promise<readonly (Uint8Array | undefined)[]>;
+
+/** Refuses items that a stage's schema does not accept: throws UsageError MR_ITEM_INVALID. */
+export type ItemCheck = (stage: string, items: readonly { id: string; item: unknown }[]) => Promise<void>;
+
+export interface DeadLettersParts {
+  readonly clock: Clock;
+  /** Stages and sinks of the run's pipeline. */
+  readonly stages: readonly string[];
+  readonly access: RecordsAccess;
+  readonly check?: ItemCheck;
+}
+
+/** The dead letters of a run, whoever is at work on it. */
+export class DeadLetters implements DeadLetterDesk {
+  readonly #parts: DeadLettersParts;
   readonly #decoder = new ItemDecoder();
 
-  private constructor(manifest: RunManifest, stage: string | undefined, reader: RecordsReader) {
-    this.manifest = manifest;
-    this.#stage = stage;
-    this.#reader = reader;
+  constructor(parts: DeadLettersParts) {
+    this.#parts = parts;
   }
 
-  /**
-   * Throws RunError MR_RUN_UNKNOWN for a run or stage that is not there, DataDirectoryError for a directory that
-   * cannot be used or a run that is locked. Makes nothing in a directory that is not there.
-   */
-  static async open(env: Env, query: DeadLettersQuery): Promise<DeadLetters> {
-    const { stage } = query;
-    const found = await findRun(env, query);
-    const { run, pipeline, shape } = found.manifest;
-    if (stage !== undefined && !shape.nodes.some((node) => node.name === stage)) {
-      throw new RunError(
-        "MR_RUN_UNKNOWN",
-        `run ${run} of pipeline ${pipeline}: it has no stage ${JSON.stringify(stage)}; it has ${shape.nodes.map((node) => node.name).join(", ")}`,
-      );
-    }
-    return new DeadLetters(found.manifest, stage, await RecordsReader.open(env, found));
-  }
-
-  /** What was found damaged in the run's log, for people; only known when nobody else has the run open. */
-  get damage(): readonly string[] {
-    return this.#reader.damage;
-  }
-
-  async count(): Promise<number> {
-    return (await this.#reader.request("count", { prefix: recordKeys.deadLetters(this.#stage) })).count;
+  async count(stage?: string): Promise<number> {
+    const prefix = recordKeys.deadLetters(stage);
+    return (await this.#parts.access.request("count", { prefix })).count;
   }
 
   /** Letters whose records were found damaged, and set aside. */
-  async countDamaged(): Promise<number> {
-    const prefix = recordKeys.damaged(recordKeys.deadLetters(this.#stage));
-    return (await this.#reader.request("count", { prefix })).count;
+  async countDamaged(stage?: string): Promise<number> {
+    const prefix = recordKeys.damaged(recordKeys.deadLetters(stage));
+    return (await this.#parts.access.request("count", { prefix })).count;
+  }
+
+  async get(id: string): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = [];
+    for await (const { letter } of this.read({ ids: [id] })) letters.push(letter);
+    return letters;
   }
 
   /** All letters by stage and id, a page in memory at a time. Those that are added meanwhile may be among them. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<DeadLetter> {
-    const prefix = recordKeys.deadLetters(this.#stage);
+  async *list(choice: DeadLetterChoice = {}): AsyncGenerator<DeadLetter> {
+    for await (const { letter } of this.read(filterOf(choice))) yield letter;
+  }
+
+  /** The letters that a filter lets through, with their records. */
+  async *read(filter: DeadLetterFilter): AsyncGenerator<ReadLetter> {
+    let left = filter.limit ?? Number.POSITIVE_INFINITY;
+    const now = this.#parts.clock.now();
+    for await (const record of this.#records(filter)) {
+      if (left <= 0) return;
+      const read = readLetter(record, this.#decoder);
+      if (!matches(read.letter, filter, now)) continue;
+      left--;
+      yield read;
+    }
+  }
+
+  async *#records({ stage, ids }: DeadLetterFilter): AsyncGenerator<Uint8Array> {
+    const { access } = this.#parts;
+    if (ids !== undefined) {
+      for (const [at, id] of this.#keysOf(stage, ids)) {
+        const { value } = await access.request("get", { key: recordKeys.deadLetter(at, id) });
+        if (value !== undefined) yield value;
+      }
+      return;
+    }
+    const prefix = recordKeys.deadLetters(stage);
     let cursor: string | undefined;
     do {
       const ask = { prefix, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) };
-      const page = await this.#reader.request("scan", ask);
-      for (const value of page.values) yield this.#letterOf(value);
+      const page = await access.request("scan", ask);
+      yield* page.values;
       cursor = page.cursor;
     } while (cursor !== undefined);
   }
 
-  /** The letters with this id: one, or none, a stage. */
-  async get(id: string): Promise<DeadLetter[]> {
-    const stages =
-      this.#stage === undefined ? this.manifest.shape.nodes.map((node) => node.name) : [this.#stage];
-    const letters: DeadLetter[] = [];
-    for (const stage of stages) {
-      const { value } = await this.#reader.request("get", { key: recordKeys.deadLetter(stage, id) });
-      if (value !== undefined) letters.push(this.#letterOf(value));
-    }
-    return letters;
-  }
-
-  #letterOf(value: Uint8Array): DeadLetter {
-    const { frame, ...rest } = unpackValue(value) as StoredDeadLetter;
-    return { ...rest, ...this.#itemOf(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)) };
-  }
-
-  #itemOf(bytes: Buffer): { item: unknown; raw?: Buffer } {
-    let payload: Buffer = bytes;
-    try {
-      const frame = Frame.parse(bytes);
-      payload = frame.payload;
-      return { item: this.#decoder.for(frame.table)(payload, 0, payload.length) };
-    } catch {
-      return { item: undefined, raw: payload };
+  *#keysOf(stage: string | undefined, ids: readonly string[]): Generator<[stage: string, id: string]> {
+    for (const id of new Set(ids)) {
+      for (const at of stage === undefined ? this.#parts.stages : [stage]) yield [at, id];
     }
   }
 
-  async close(): Promise<void> {
-    await this.#reader.close();
+  /** Stage and id of the letters that a filter lets through; reads no more of them than it must. */
+  async *#chosen(filter: DeadLetterFilter): AsyncGenerator<readonly [stage: string, id: string]> {
+    const { stage, ids, limit = Number.POSITIVE_INFINITY } = filter;
+    if (!isByKey(filter)) {
+      for await (const { letter } of this.read(filter)) yield [letter.stage, letter.id];
+      return;
+    }
+    if (ids !== undefined) {
+      yield* this.#keysOf(stage, ids);
+      return;
+    }
+    const prefix = recordKeys.deadLetters(stage);
+    let left = limit;
+    let cursor: string | undefined;
+    do {
+      const ask = { prefix, limit: Math.min(PAGE, left), ...(cursor === undefined ? {} : { cursor }) };
+      const page = await this.#parts.access.request("keys", ask);
+      for (const key of page.keys) yield partsOf(key);
+      left -= page.keys.length;
+      cursor = page.cursor;
+    } while (cursor !== undefined && left > 0);
   }
+
+  /** Hands the chosen letters on in steps, each of one stage. */
+  async #inSteps(
+    choice: DeadLetterChoice,
+    step: (stage: string, ids: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    let stage = "";
+    let ids: string[] = [];
+    for await (const [at, id] of this.#chosen(filterOf(choice))) {
+      if (ids.length > 0 && (at !== stage || ids.length >= STEP)) {
+        await step(stage, ids);
+        ids = [];
+      }
+      stage = at;
+      ids.push(id);
+    }
+    if (ids.length > 0) await step(stage, ids);
+  }
+
+  async replay(choice: DeadLetterChoice): Promise<{ replayed: number; unreadable: readonly string[] }> {
+    let replayed = 0;
+    const unreadable: string[] = [];
+    await this.#inSteps(choice, async (stage, ids) => {
+      const answer = await this.#parts.access.replay(stage, ids);
+      replayed += answer.replayed;
+      unreadable.push(...answer.unreadable);
+    });
+    return { replayed, unreadable };
+  }
+
+  async drop(choice: DeadLetterChoice): Promise<{ dropped: number }> {
+    let dropped = 0;
+    await this.#inSteps(choice, async (stage, ids) => {
+      dropped += (await this.#parts.access.request("drop-letters", { stage, ids })).dropped;
+    });
+    return { dropped };
+  }
+
+  async edit(
+    choice: DeadLetterChoice,
+    change: (item: unknown, letter: DeadLetter) => unknown,
+  ): Promise<{ edited: number }> {
+    return await this.editWith(choice, async (letters) => {
+      const items: { id: string; item: unknown; from: ReadLetter }[] = [];
+      for (const from of letters) {
+        const item = await change(from.letter.item, from.letter);
+        if (item !== undefined) items.push({ id: from.letter.id, item, from });
+      }
+      const [first] = letters;
+      if (first !== undefined) await this.#parts.check?.(first.letter.stage, items);
+      const frames = new Map(items.map(({ item, from }) => [from, frameWith(from.stored, item)]));
+      return letters.map((letter) => frames.get(letter));
+    });
+  }
+
+  /**
+   * Edits the chosen letters in steps, each of one stage and stored as a whole; `by` names the code that does, and
+   * letters that it has edited already are left out: said again, it goes on where it was.
+   */
+  async editWith(
+    choice: DeadLetterChoice,
+    step: EditStep,
+    by?: string,
+  ): Promise<{ edited: number; changed: readonly string[]; skipped: number }> {
+    let edited = 0;
+    let skipped = 0;
+    const changed: string[] = [];
+    let page: ReadLetter[] = [];
+    let bytes = 0;
+    const flush = async (): Promise<void> => {
+      const frames = await step(page);
+      const edits = page.flatMap(({ letter, stored, record }, i) => {
+        const frame = frames[i];
+        if (frame === undefined) return [];
+        return [{ id: letter.id, expected: record, value: this.#edited(stored, frame, by) }];
+      });
+      skipped += page.length - edits.length;
+      const stage = page[0]?.letter.stage as string;
+      page = [];
+      bytes = 0;
+      if (edits.length === 0) return;
+      const answer = await this.#parts.access.request("edit-letters", { stage, edits });
+      edited += answer.edited;
+      changed.push(...answer.changed);
+    };
+    for await (const read of this.read(filterOf(choice))) {
+      if (by !== undefined && read.letter.edited?.by === by) {
+        skipped++;
+        continue;
+      }
+      const isFull = page.length >= STEP || bytes >= STEP_BYTES;
+      if (page.length > 0 && (isFull || page[0]?.letter.stage !== read.letter.stage)) await flush();
+      page.push(read);
+      bytes += read.record.byteLength;
+    }
+    if (page.length > 0) await flush();
+    return { edited, changed, skipped };
+  }
+
+  #edited(stored: StoredDeadLetter, frame: Uint8Array, by: string | undefined): Buffer {
+    const edited = { at: this.#parts.clock.now(), ...(by === undefined ? {} : { by }) };
+    const original = stored.original ?? stored.frame;
+    return packValue({ ...stored, frame, original, edited } satisfies StoredDeadLetter);
+  }
+}
+
+/** A letter out of its record. */
+export function readLetter(record: Uint8Array, decoder: ItemDecoder): ReadLetter {
+  const stored = unpackValue(record) as StoredDeadLetter;
+  const { frame, original: _original, lane: _lane, replay = 0, ...rest } = stored;
+  return { letter: { ...rest, replay, ...itemOf(frame, decoder) }, stored, record };
+}
+
+function itemOf(frame: Uint8Array, decoder: ItemDecoder): { item: unknown; raw?: Buffer } {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  try {
+    return { item: onlyItem(bytes, decoder) };
+  } catch {
+    return { item: undefined, raw: Frame.check(bytes) === undefined ? Frame.parse(bytes).payload : bytes };
+  }
+}
+
+/** The frame of a letter with another item. Throws EncodingError. */
+export function frameWith(stored: StoredDeadLetter, item: unknown): Buffer {
+  const { id, key, headers, enqueuedAt, frame } = stored;
+  return replaceItem(frame, item, { id, headers, enqueuedAt, ...(key === undefined ? {} : { key }) });
+}
+
+function partsOf(key: string): [stage: string, id: string] {
+  const [, stage = "", id = ""] = key.split("/");
+  return [stage, id];
 }

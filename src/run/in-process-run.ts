@@ -1,5 +1,7 @@
-import { nodesToComplete, type StreamSight } from "../coordinator/completion.ts";
+import { Holds } from "../coordinator/holds.ts";
+import { quietNodes } from "../coordinator/quiet-nodes.ts";
 import { Setbacks } from "../coordinator/setbacks.ts";
+import { settledOf, sightOf } from "../coordinator/stream-sight.ts";
 import { checkGraph } from "../definition/check-graph.ts";
 import { pacingByStage } from "../definition/pacing.ts";
 import type { RunResult } from "../definition/run-result.ts";
@@ -10,14 +12,15 @@ import type { Env, Timers } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
 import { type ErrorInfo, ensureError, errorInfo, RunError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
-import { BlobMemory } from "../streams/blob-memory.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import type { StreamEngine } from "../streams/contract.ts";
 import { openEngine } from "../streams/open-engine.ts";
 import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.ts";
 import { StreamServer } from "../streams/server.ts";
-import { blobStore, useBlobStore } from "../wire/stored-blob.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import { keepBlobsInMemory } from "./in-process-blobs.ts";
 import { type InProcessHandle, InProcessInstance } from "./in-process-instance.ts";
+import { inProcessLetters } from "./in-process-letters.ts";
 import { runResultOf } from "./run-result.ts";
 
 export interface InProcessOptions {
@@ -42,9 +45,6 @@ export interface InProcessProbe {
 const RETRY_MS = 100;
 /** How often an instance for suspects is asked whether there are any left. */
 const SUSPECTS_LOOK_MS = 1_000;
-const SETTLED = ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"];
-
-let memory: BlobMemory | undefined;
 
 /**
  * A run inside this process, over memory streams: the same streams server, stage loop and rules, without
@@ -53,6 +53,8 @@ let memory: BlobMemory | undefined;
 export class InProcessRun {
   readonly run: string;
   readonly shape: PipelineShape;
+  /** Its dead letters; of a run that is over they can be read, and no more. */
+  readonly dead: DeadLetters;
   readonly #options: InProcessOptions;
   readonly #params: unknown;
   readonly #server: StreamServer;
@@ -64,6 +66,7 @@ export class InProcessRun {
   readonly #complete = new Set<string>();
   readonly #draining = new Set<string>();
   readonly #setbacks = new Setbacks();
+  readonly #holds = new Holds();
   #control: StreamConnection | undefined;
   #looking = false;
   #lookAgain = false;
@@ -80,6 +83,14 @@ export class InProcessRun {
     this.#secret = secret;
     this.#startedAt = options.env.clock.mono();
     this.shape = shapeOf(options.definition);
+    this.dead = inProcessLetters({
+      env: options.env,
+      shape: this.shape,
+      server,
+      holds: this.#holds,
+      isCompleted: (stage) => this.#status !== "running" || this.#draining.has(stage),
+      onReplayed: () => void this.#look(),
+    });
     this.run = `in-process-${options.env.random.bytes(3).toString("hex")}`;
   }
 
@@ -89,11 +100,7 @@ export class InProcessRun {
     checkGraph(definition);
     const params = await validateParams(definition, options.params);
     const { engine } = await openEngine(env, { kind: "memory", directory: "", durability: "process" });
-    // One for the whole process: a blob is read where its item is, whichever run that belongs to.
-    memory ??= new BlobMemory(env.random);
-    const blobs = memory;
-    if (blobStore() === undefined) useBlobStore(blobs);
-    engine.onBlobFree((blob) => void blobs.remove(blob));
+    keepBlobsInMemory(env, engine);
     options.probe?.onEngine(engine);
     const secret = env.random.bytes(8).toString("hex");
     const server = new StreamServer(env, engine, { boot: secret, secret });
@@ -193,8 +200,7 @@ export class InProcessRun {
         cause: "instance-died",
       });
     }
-    const counts = (await this.#scan()).counts[stage] ?? {};
-    return SETTLED.reduce((sum, counter) => sum + (counts[counter] ?? 0), 0);
+    return settledOf(await this.#scan(), stage);
   }
 
   async #hasSuspects(stage: string): Promise<boolean> {
@@ -239,15 +245,11 @@ export class InProcessRun {
         if (this.#instances.size === 0) await this.#finish(this.#error === undefined ? "stopped" : "failed");
         continue;
       }
-      // n.b. as it is before the scans: of a node that completes meanwhile they may not have seen the last items.
-      const complete = new Set(this.#complete);
-      const sight = sightOf(await this.#scan());
-      const again = sightOf(await this.#scan());
-      for (const name of nodesToComplete({
-        shape: this.shape,
-        complete,
-        scans: [sight, again],
-      })) {
+      const progress = { shape: this.shape, complete: this.#complete };
+      const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#scan()));
+      const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
+      if (!isStill) this.#lookAgain = true;
+      for (const name of isStill ? quiet : []) {
         if (this.#draining.has(name)) continue;
         this.#draining.add(name);
         for (const instance of this.#instances) if (instance.stage === name) void instance.drain("completed");
@@ -289,10 +291,7 @@ export class InProcessRun {
     if (this.#status === "running") await new Promise<void>((resolve) => this.#onOver.push(resolve));
     const durationMs = this.#options.env.clock.mono() - this.#startedAt;
     const status = this.#status as RunResult["status"];
-    return runResultOf(this.run, this.shape, status, this.#stats, durationMs, this.#error);
+    const letters = await this.dead.count();
+    return runResultOf(this.run, this.shape, status, this.#stats, durationMs, this.#error, letters);
   }
-}
-
-function sightOf(stats: StatsAnswer): Map<string, StreamSight> {
-  return new Map(stats.streams.map(({ name, unsettled, appended }) => [name, { unsettled, appended }]));
 }

@@ -10,6 +10,7 @@ import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
 import { DataDirectoryError, UsageError } from "../errors.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
+import { recordKeys } from "../records/record-store.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
 import { addressIn, type RunAddress } from "./run-address.ts";
 import { runResultOf } from "./run-result.ts";
@@ -93,6 +94,7 @@ export class LocalRun {
         pipeline: shape.name,
         status: "running",
         params: description.params,
+        given: options.params,
         shape,
         module: description.module,
         exportName: description.exportName,
@@ -162,6 +164,10 @@ export class LocalRun {
       const local = new LocalRun(manifest, resumed !== undefined, controller, async () => {
         await controller.whenOver();
         const status = controller.status as RunResult["status"];
+        const letters = await agent
+          .run(run)
+          ?.streams.request("count", { prefix: recordKeys.deadLetters() })
+          .catch(() => undefined);
         const result = runResultOf(
           run,
           shape,
@@ -169,6 +175,7 @@ export class LocalRun {
           controller.stats,
           env.clock.mono() - startedAt,
           controller.error,
+          letters?.count,
         );
         // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
         await agent.stop();

@@ -12,6 +12,8 @@ export function runResultOf(
   stats: Pick<Stats, "counts"> | undefined,
   durationMs: number,
   error: ErrorInfo | undefined,
+  /** Default: as many as have died. */
+  deadLetters?: number,
 ): RunResult {
   const stages: Record<string, Counts> = {};
   const repeats: Record<string, number> = {};
@@ -28,6 +30,7 @@ export function runResultOf(
     run,
     status,
     stages,
+    deadLetters: deadLetters ?? Object.values(stages).reduce((sum, { dead }) => sum + dead, 0),
     repeats,
     durationMs: Math.round(durationMs),
     ...(error === undefined ? {} : { error }),

@@ -12,6 +12,8 @@ export interface RunManifest {
   readonly status: "running" | "completed" | "stopped" | "failed";
   /** As the schema gave them. */
   readonly params: unknown;
+  /** As the user gave them; absent in runs of older versions. */
+  readonly given?: Readonly<Record<string, unknown>>;
   readonly shape: PipelineShape;
   readonly module: string;
   readonly exportName: string;
@@ -134,7 +136,7 @@ export function chooseRun(
 }
 
 /** Items may wait in any stage of the old shape: each must still be there to work on them. */
-function checkStages(manifest: RunManifest, shape: PipelineShape): void {
+export function checkStages(manifest: RunManifest, shape: PipelineShape): void {
   const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
   const lost = manifest.shape.nodes.filter((node) => {
     const kind = kinds.get(node.name);

@@ -12,7 +12,7 @@ import {
 import type { StreamServer } from "./server.ts";
 
 /** Answers a request of the agent. Throws ProtocolError on an unknown one. */
-async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
+export async function answerControl(server: StreamServer, request: RequestHead): Promise<unknown> {
   switch (request.verb) {
     case "open": {
       const { streams, ...how } = request.ask as ControlRequests["open"]["ask"];
@@ -47,6 +47,23 @@ async function answerControl(server: StreamServer, request: RequestHead): Promis
     case "count": {
       const { prefix } = request.ask as ControlRequests["count"]["ask"];
       return { count: server.engine.records.count(prefix) } satisfies ControlRequests["count"]["answer"];
+    }
+    case "keys": {
+      const { prefix, cursor, limit } = request.ask as ControlRequests["keys"]["ask"];
+      const page = server.engine.records.keys(prefix, cursor, limit);
+      return { keys: page.keys, ...(page.cursor === undefined ? {} : { cursor: page.cursor }) };
+    }
+    case "replay-letters": {
+      const { stage, ids } = request.ask as ControlRequests["replay-letters"]["ask"];
+      return await server.letters.replay(stage, ids);
+    }
+    case "drop-letters": {
+      const { stage, ids } = request.ask as ControlRequests["drop-letters"]["ask"];
+      return await server.letters.drop(stage, ids);
+    }
+    case "edit-letters": {
+      const { stage, edits } = request.ask as ControlRequests["edit-letters"]["ask"];
+      return await server.letters.edit(stage, edits);
     }
     default:
       throw new ProtocolError("MR_PROTOCOL", `streams: no request is called ${JSON.stringify(request.verb)}`);

@@ -1,6 +1,7 @@
 import type { Pacing } from "../definition/pacing.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { BlobDelta, CountDelta, Mark, Outcome } from "./contract.ts";
+import type { LetterEdit, ReplayAnswer } from "./letter-desk.ts";
 
 /** The local stream protocol, version 1: what instances, agent and streams process say to each other. */
 export const STREAM_PROTOCOL_VERSION = 1;
@@ -168,6 +169,19 @@ export interface ControlRequests {
   };
   get: { ask: { key: string }; answer: { value?: Uint8Array } };
   count: { ask: { prefix: string }; answer: { count: number } };
+  keys: {
+    ask: { prefix: string; cursor?: string; limit?: number };
+    answer: { keys: readonly string[]; cursor?: string };
+  };
+  "replay-letters": { ask: { stage: string; ids: readonly string[] }; answer: ReplayAnswer };
+  "drop-letters": {
+    ask: { stage: string; ids: readonly string[] };
+    answer: { dropped: number; missing: readonly string[] };
+  };
+  "edit-letters": {
+    ask: { stage: string; edits: readonly LetterEdit[] };
+    answer: { edited: number; changed: readonly string[] };
+  };
 }
 
 export interface StatsAnswer {

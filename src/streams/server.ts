@@ -6,6 +6,7 @@ import type { Consumer } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import { stageOf } from "./lanes.ts";
+import { LetterDesk } from "./letter-desk.ts";
 import { Pacer } from "./pacing/pacer.ts";
 import { checkHello, Peer } from "./peer.ts";
 import {
@@ -39,6 +40,7 @@ export interface StreamServerOptions {
  */
 export class StreamServer {
   readonly engine: StreamEngine;
+  readonly letters: LetterDesk;
   readonly options: StreamServerOptions;
   readonly pacer: Pacer;
   readonly #env: Env;
@@ -51,6 +53,7 @@ export class StreamServer {
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
     this.#env = env;
     this.engine = engine;
+    this.letters = new LetterDesk(env, engine, (stream) => this.#stages.isLane(stream));
     this.options = options;
     this.pacer = new Pacer(env, engine, (event) => this.#event(event));
     this.#sources = new Sources(engine, options.boot);

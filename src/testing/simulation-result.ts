@@ -1,7 +1,7 @@
+import type { DeadLetter } from "../definition/dead-letter.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { LogLevel } from "../instance/messages.ts";
-import type { DeadLetter } from "../run/dead-letters.ts";
 
 /** One call of a stage's or sink's function. */
 export interface SimulatedCall {

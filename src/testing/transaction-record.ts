@@ -1,10 +1,10 @@
-import type { StoredDeadLetter } from "../instance/failures.ts";
+import type { DeadLetter } from "../definition/dead-letter.ts";
 import { recordKeys } from "../records/record-store.ts";
-import type { DeadLetter } from "../run/dead-letters.ts";
+import { readLetter } from "../run/dead-letters.ts";
 import type { Append, StreamEngine, Transaction } from "../streams/contract.ts";
 import { stageOf } from "../streams/lanes.ts";
 import { Frame } from "../wire/frame.ts";
-import { ItemDecoder, unpackValue } from "../wire/item-codec.ts";
+import { ItemDecoder } from "../wire/item-codec.ts";
 import type { SimulatedRetry } from "./simulation-result.ts";
 
 /** Reads off the transactions of a run what its items came to: they hold what counts, and nothing that was void. */
@@ -65,9 +65,7 @@ export class TransactionRecord {
   }
 
   #buried(value: Uint8Array): void {
-    const { frame: bytes, ...letter } = unpackValue(value) as StoredDeadLetter;
-    const frame = Frame.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    this.dead.push({ ...letter, item: this.#itemOf(frame, 0) });
+    this.dead.push(readLetter(value, this.#decoder).letter);
   }
 
   #itemOf({ table, starts, payload }: Frame, place: number): unknown {

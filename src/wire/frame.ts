@@ -51,7 +51,9 @@ export interface ItemMeta {
   readonly enqueuedAt?: number;
   /** Blobs that the item refers to. */
   readonly blobs?: readonly string[];
-  /** Failed attempts so far. */
+  /** How often it was taken back from the dead letters; absent: never. */
+  readonly replay?: number;
+  /** Failed attempts so far; since its last replay. */
   readonly history?: readonly AttemptInfo[];
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeLetter, letterAsJson } from "../../src/cli/dead-letter-text.ts";
-import type { DeadLetter } from "../../src/run/dead-letters.ts";
+import type { DeadLetter } from "../../src/definition/dead-letter.ts";
 
 const letter: DeadLetter = {
   id: "0123456789abcdef01234567-5",
@@ -17,6 +17,7 @@ const letter: DeadLetter = {
   path: ["check"],
   deadAt: 1_700_000_000_000,
   enqueuedAt: 1_699_999_999_000,
+  replay: 0,
 };
 
 test("bytes that cannot be decoded are shown as they are, in base64", () => {

@@ -20,6 +20,7 @@ const RESULT: RunResult = {
     feed: { ...NOTHING, emitted: 100_000 },
     check: { ...NOTHING, accepted: 100_000, completed: 99_000, filtered: 950, dead: 50, emitted: 99_000 },
   },
+  deadLetters: 50,
   repeats: { "instance-died": 12, "source-restarted": 0 },
   durationMs: 12_345,
 };
@@ -50,6 +51,7 @@ test("a run that failed: why, what is left, where to read on and what resumes it
   const failed: RunResult = {
     ...RESULT,
     status: "failed",
+    deadLetters: 0,
     repeats: {},
     stages: { check: { ...NOTHING, accepted: 10, completed: 7, quarantined: 1 } },
     error: { name: "RunError", code: "MR_SETUP_FAILED", message: "run r1: no\u001b[2J", stack: "" },

@@ -57,11 +57,13 @@ export const BODIES: { readonly [V in Verb]: BodyOf<V> } = {
   "agent.complete-stage": { run: "r1", stage: "parse" },
   "agent.stop-run": { run: "r1" },
   "agent.streams-stats": { run: "r1" },
+  "agent.dead-replay": { run: "r1", stage: "parse", ids: ["0a1b-7"] },
   "agent.shutdown": { reason: "operator", graceMs: 30_000 },
   "coord.ping": {},
   "coord.agent-ready": { version: "0.1.0", cores: 2, memoryBytes: 4e9 },
   "coord.status": { run: "r1" },
   "coord.stop": { run: "r1", now: true },
+  "coord.dead-replay": { run: "r1", stage: "parse", ids: ["0a1b-7"] },
   "coord.pipeline-info": { run: "r1" },
   "coord.agent-info": {},
   "coord.start-instance": { run: "r1", stage: "parse" },
@@ -99,7 +101,7 @@ export const REPLIES: { readonly [V in RequestVerb]: readonly ReplyOf<V>[] } = {
   "agent.agent-info": [
     { version: "0.1.0", epoch: 3, cores: 2, memoryBytes: 4e9, runs: ["r1"], instances: [instance] },
   ],
-  "agent.start-run": [{ boot: "s1" }],
+  "agent.start-run": [{ boot: "s1", doneSources: ["feed"] }],
   "agent.start-instance": [
     { outcome: "success", id: "i-1", pid: 4711 },
     { outcome: "failure", category: "recipe", reason: "this agent has no stage parse" },
@@ -108,6 +110,7 @@ export const REPLIES: { readonly [V in RequestVerb]: readonly ReplyOf<V>[] } = {
   "agent.stop-instance": [{ known: false }],
   "agent.complete-stage": [{ instances: 2 }],
   "agent.stop-run": [{ known: true }],
+  "agent.dead-replay": [{ replayed: 3, missing: ["0a1b-7"], unreadable: ["0a1b-8"] }],
   "agent.streams-stats": [
     {
       boot: "s1",
@@ -144,6 +147,7 @@ export const REPLIES: { readonly [V in RequestVerb]: readonly ReplyOf<V>[] } = {
     },
   ],
   "coord.stop": [{ status: "stopped" }],
+  "coord.dead-replay": [{ replayed: 3, missing: ["0a1b-7"], unreadable: ["0a1b-8"] }],
   "coord.pipeline-info": [
     {
       pipelines: [

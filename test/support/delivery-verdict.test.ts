@@ -45,7 +45,7 @@ function resultOf(accepted: number, repeats: Record<string, number>): RunResult 
     right: counts,
     sink: counts,
   };
-  return { run: "r", status: "completed", stages, repeats, durationMs: 1 };
+  return { run: "r", status: "completed", stages, deadLetters: 0, repeats, durationMs: 1 };
 }
 
 function evidenceOf(changes: Partial<Evidence> = {}): Evidence {

@@ -4,6 +4,7 @@ import { stageOf } from "../lanes.ts";
 import { FrameIndex } from "./frame-index.ts";
 import { type EntryHead, markOf, type Snapshot } from "./ledger-entry.ts";
 import type { Location } from "./log.ts";
+import { RecordIndex } from "./record-index.ts";
 
 /** What is known of a frame beyond its place: only frames that are partly done or marked have this. */
 interface Detail {
@@ -41,7 +42,7 @@ export interface LedgerEvents {
  */
 export class Ledger {
   readonly streams = new Map<string, StreamState>();
-  readonly records = new Map<string, Location>();
+  readonly records = new RecordIndex();
   readonly counters = new Map<string, Map<string, number>>();
   /** Deliveries that refer to a blob. */
   readonly blobs = new Map<string, number>();

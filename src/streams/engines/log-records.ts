@@ -1,25 +1,27 @@
 import type { MillraceError } from "../../errors.ts";
 import {
+  type KeyPage,
   type RecordPage,
   type RecordStore,
   type RecordWrite,
   recordKeys,
 } from "../../records/record-store.ts";
 import type { Location } from "./log.ts";
+import type { RecordIndex } from "./record-index.ts";
 
 /** A page ends when its values are so large together: it travels as one message. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** Records that live in the log: the ledger knows where, this reads and writes them. */
 export class LogRecords implements RecordStore {
-  readonly #index: ReadonlyMap<string, Location>;
+  readonly #index: RecordIndex;
   readonly #read: (location: Location) => Promise<Buffer>;
   readonly #write: (writes: readonly RecordWrite[]) => Promise<void>;
   /** Tail of the chain of compare-and-sets, which must not overlap. */
   #serial: Promise<unknown> = Promise.resolve();
 
   constructor(
-    index: ReadonlyMap<string, Location>,
+    index: RecordIndex,
     read: (location: Location) => Promise<Buffer>,
     write: (writes: readonly RecordWrite[]) => Promise<void>,
   ) {
@@ -61,13 +63,11 @@ export class LogRecords implements RecordStore {
   }
 
   async scan(prefix: string, cursor = "", limit = 100): Promise<RecordPage> {
-    const keys: string[] = [];
-    for (const key of this.#index.keys()) if (key.startsWith(prefix) && key > cursor) keys.push(key);
-    keys.sort();
+    const { keys, hasMore } = this.#index.page(prefix, cursor, limit);
     const entries: { key: string; value: Buffer }[] = [];
     let bytes = 0;
     let last = "";
-    for (const key of keys.slice(0, limit)) {
+    for (const key of keys) {
       if (bytes >= PAGE_BYTES) break;
       const value = await this.get(key).catch((error: unknown) => {
         if ((error as MillraceError).code === "MR_LOG_CORRUPT") return undefined;
@@ -77,13 +77,16 @@ export class LogRecords implements RecordStore {
       bytes += value?.length ?? 0;
       last = key;
     }
-    return { entries, cursor: last !== "" && last !== keys.at(-1) ? last : undefined };
+    return { entries, cursor: last !== "" && (hasMore || last !== keys.at(-1)) ? last : undefined };
+  }
+
+  keys(prefix: string, cursor = "", limit = 1_000): KeyPage {
+    const { keys, hasMore } = this.#index.page(prefix, cursor, limit);
+    return { keys, cursor: hasMore ? keys.at(-1) : undefined };
   }
 
   count(prefix: string): number {
-    let count = 0;
-    for (const key of this.#index.keys()) if (key.startsWith(prefix)) count++;
-    return count;
+    return this.#index.count(prefix);
   }
 
   compareAndSet(key: string, expected: Uint8Array | undefined, value: Uint8Array): Promise<boolean> {

@@ -2,22 +2,32 @@ import { join } from "node:path";
 import { StreamsProcess } from "../agent/streams-process.ts";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
-import { DataDirectoryError, MillraceError, RunError, StreamError } from "../errors.ts";
+import { DataDirectoryError, MillraceError, RunError } from "../errors.ts";
+import { connectControlSocket } from "../mmop/socket-link.ts";
 import { StreamConnection } from "../streams/connection.ts";
+import type { ReplayAnswer } from "../streams/letter-desk.ts";
 import { type ControlRequests, STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
 import { dataError } from "./data-directory.ts";
 import type { FoundRun } from "./find-run.ts";
 import { addressIn, READER_NOTE, type RunAddress } from "./run-address.ts";
 import { openRuntimeDirectory } from "./runtime-directory.ts";
 
-type Question = "scan" | "get" | "count";
+/** What a streams process is asked about a run's records. */
+export type Question = "scan" | "get" | "count" | "keys" | "drop-letters" | "edit-letters";
 
-/** Who asks a streams process for records: the run's own, over its socket, or one started for the purpose. */
-interface Access {
+/** Who answers for a run: its own processes, over their sockets, or a streams process started for the purpose. */
+export interface RecordsAccess {
   request<Verb extends Question>(
     verb: Verb,
     ask: ControlRequests[Verb]["ask"],
   ): Promise<ControlRequests[Verb]["answer"]>;
+  /** Throws MR_STAGE_COMPLETED, as an error of the other side, where the run has no use for them any more. */
+  replay(stage: string, ids: readonly string[]): Promise<ReplayAnswer>;
+}
+
+export interface ReachedRun extends RecordsAccess {
+  /** Somebody is at work on the run. */
+  readonly isLive: boolean;
   /** What was found damaged when the log was opened for this purpose. */
   readonly damage: readonly string[];
   close(): Promise<void>;
@@ -26,55 +36,14 @@ interface Access {
 /** A run that is being started or ended says for a moment neither where it is nor that it is gone. */
 const MOMENT_MS = 5_000;
 const ANSWER_MS = 10_000;
-const MAX_REOPENED = 5;
+const REPLAY_MS = 60_000;
 
 /**
- * Reads the records of a run, whether somebody is at work on it or not: with a live run, its streams process is
- * asked; without one, a streams process is started for the run, under its lock, and ended by `close`.
+ * Finds whoever can be asked about a run; where nobody can, starts a streams process for it, under its lock.
+ *
+ * Throws DataDirectoryError MR_DATA_LOCKED when a live process has the run and does not answer for it.
  */
-export class RecordsReader {
-  readonly #env: Env;
-  readonly #found: FoundRun;
-  #access: Access;
-
-  private constructor(env: Env, found: FoundRun, access: Access) {
-    this.#env = env;
-    this.#found = found;
-    this.#access = access;
-  }
-
-  /** Throws DataDirectoryError MR_DATA_LOCKED when a live process has the run and does not answer for it. */
-  static async open(env: Env, found: FoundRun): Promise<RecordsReader> {
-    return new RecordsReader(env, found, await reach(env, found));
-  }
-
-  get damage(): readonly string[] {
-    return this.#access.damage;
-  }
-
-  /** Asks; where the run ends meanwhile, or its streams process dies, the question is put again to what comes next. */
-  async request<Verb extends Question>(
-    verb: Verb,
-    ask: ControlRequests[Verb]["ask"],
-  ): Promise<ControlRequests[Verb]["answer"]> {
-    for (let reopened = 0; ; reopened++) {
-      try {
-        return await this.#access.request(verb, ask);
-      } catch (error) {
-        const isGone = error instanceof StreamError && error.code === "MR_STREAM_CLOSED";
-        if (!isGone || reopened >= MAX_REOPENED) throw error;
-        await this.#access.close();
-        this.#access = await reach(this.#env, this.#found);
-      }
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#access.close();
-  }
-}
-
-async function reach(env: Env, found: FoundRun): Promise<Access> {
+export async function reachRun(env: Env, found: FoundRun): Promise<ReachedRun> {
   const { store, manifest } = found;
   const path = store.lockOf(manifest.pipeline, manifest.run);
   const deadline = env.clock.mono() + MOMENT_MS;
@@ -84,7 +53,7 @@ async function reach(env: Env, found: FoundRun): Promise<Access> {
     try {
       if (!isHeld) return await openOwn(env, found);
       const address = addressIn(holder.note);
-      if (address !== undefined && address.streams !== "") return await connect(env, address);
+      if (address !== undefined && address.streams !== "") return await connect(env, manifest.run, address);
     } catch (error) {
       if (!isMomentary(error)) throw dataError(error, store.directory);
     }
@@ -106,7 +75,7 @@ function isMomentary(error: unknown): boolean {
   return code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET" || code === "EPIPE";
 }
 
-async function connect(env: Env, address: RunAddress): Promise<Access> {
+async function connect(env: Env, run: string, address: RunAddress): Promise<ReachedRun> {
   const socket = await env.net.connect(address.streams);
   const instance = `reader-${env.random.bytes(4).toString("hex")}`;
   const hello = {
@@ -125,14 +94,37 @@ async function connect(env: Env, address: RunAddress): Promise<Access> {
     }
   };
   const connection = await within(StreamConnection.greet(socket, hello, {}));
+  const isLive = address.control !== "";
   return {
+    isLive,
     request: (verb, ask) => within(connection.request(verb, ask)),
+    // n.b. a run at work must know of it: it would complete a stage whose letters are being put back.
+    replay: (stage, ids) =>
+      isLive
+        ? askRun(env, address.control, run, stage, ids)
+        : within(connection.request("replay-letters", { stage, ids })),
     damage: [],
     close: async () => connection.end(),
   };
 }
 
-async function openOwn(env: Env, { store, manifest }: FoundRun): Promise<Access> {
+async function askRun(
+  env: Env,
+  path: string,
+  run: string,
+  stage: string,
+  ids: readonly string[],
+): Promise<ReplayAnswer> {
+  const boot = env.random.bytes(8).toString("hex");
+  const link = await connectControlSocket(env, path, { self: { name: "command", boot } });
+  try {
+    return await link.request("coord.dead-replay", { run, stage, ids }, { timeoutMs: REPLAY_MS });
+  } finally {
+    link.close();
+  }
+}
+
+async function openOwn(env: Env, { store, manifest }: FoundRun): Promise<ReachedRun> {
   const directory = store.directoryOf(manifest.pipeline, manifest.run);
   if ((await store.read(manifest.pipeline, manifest.run)) === undefined) {
     throw new RunError(
@@ -150,9 +142,11 @@ async function openOwn(env: Env, { store, manifest }: FoundRun): Promise<Access>
   };
   try {
     runtime = await openRuntimeDirectory(env);
-    const streams = await startStreams(env, log, runtime, manifest.shape.durability, lock);
+    const streams = await startStreams(env, directory, runtime, manifest.shape.durability, lock);
     return {
+      isLive: false,
       request: (verb, ask) => streams.request(verb, ask),
+      replay: (stage, ids) => streams.request("replay-letters", { stage, ids }),
       damage: streams.damage,
       close: async () => {
         await streams.stop();
@@ -176,7 +170,7 @@ async function startStreams(
   const socket = join(runtime, "streams");
   const streams = new StreamsProcess({
     env,
-    engine: { kind: "file", directory, durability },
+    engine: { kind: "file", directory: join(directory, "log"), blobs: join(directory, "blobs"), durability },
     socket,
     secret,
     streams: [],
@@ -192,12 +186,20 @@ async function startStreams(
 }
 
 /** Of a run that ended before it stored anything. */
-const EMPTY = { scan: { keys: [], values: [] }, get: {}, count: { count: 0 } } satisfies {
-  [Verb in Question]: ControlRequests[Verb]["answer"];
-};
+const EMPTY: { [Verb in Question]: (ask: ControlRequests[Verb]["ask"]) => ControlRequests[Verb]["answer"] } =
+  {
+    scan: () => ({ keys: [], values: [] }),
+    get: () => ({}),
+    count: () => ({ count: 0 }),
+    keys: () => ({ keys: [] }),
+    "drop-letters": ({ ids }) => ({ dropped: 0, missing: ids }),
+    "edit-letters": ({ edits }) => ({ edited: 0, changed: edits.map(({ id }) => id) }),
+  };
 
-const emptyAccess: Access = {
-  request: async (verb) => EMPTY[verb],
+const emptyAccess: ReachedRun = {
+  isLive: false,
+  request: async (verb, ask) => EMPTY[verb](ask),
+  replay: async (_stage, ids) => ({ replayed: 0, missing: ids, unreadable: [] }),
   damage: [],
   close: async () => undefined,
 };

@@ -24,6 +24,7 @@ export type {
 export type { DedupeOptions, RateOptions } from "./definition/pacing-options.ts";
 export { type Pipeline, pipeline } from "./definition/pipeline.ts";
 export type { NoParams, PipelineOptions } from "./definition/pipeline-options.ts";
+export type { Priority } from "./definition/priority.ts";
 export type { Handle, RunOptions, RunStatus } from "./definition/run-options.ts";
 export type { Counts, RunResult } from "./definition/run-result.ts";
 export type { StandardSchema } from "./definition/shape.ts";

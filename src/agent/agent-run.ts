@@ -1,5 +1,4 @@
 import type { DrainReason } from "../definition/context.ts";
-import { pacingByStage } from "../definition/pacing.ts";
 import type { NodeShape, PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, MillraceError, RunError } from "../errors.ts";
@@ -8,6 +7,7 @@ import type { InstanceReport } from "../mmop/reports.ts";
 import type { StreamEvent, Verdict } from "../streams/protocol.ts";
 import type { InstanceEnd } from "./instance-process.ts";
 import { InstanceSlot } from "./instance-slot.ts";
+import { openingOf } from "./opening.ts";
 import { StreamsProcess } from "./streams-process.ts";
 
 export interface AgentRunSettings {
@@ -69,8 +69,7 @@ export class AgentRun {
       },
       socket: this.#socket,
       secret: this.#secret,
-      streams: settings.shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name),
-      pacing: pacingByStage(settings.shape),
+      open: () => openingOf(settings.shape, this.slots.values()),
       onEvent: (event) => this.#onStreamEvent(event),
       onRestarted: (boot, restarts) => events.onStreamsRestarted(boot, restarts),
       onFailed: (error) =>

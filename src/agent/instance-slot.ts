@@ -63,6 +63,10 @@ export class InstanceSlot {
   get pid(): number | undefined {
     return this.#current?.pid;
   }
+  /** The name of the process that is at work. */
+  get instance(): string | undefined {
+    return this.#current?.isRunning === true ? this.#current.start.instance : undefined;
+  }
   get state(): "starting" | "running" | "draining" | "exited" {
     if (this.#isOver) return "exited";
     if (this.#drain !== undefined) return "draining";

@@ -1,20 +1,23 @@
-import type { Pacing } from "../definition/pacing.ts";
 import { entryPath } from "../env/entry.ts";
 import type { ChildProcess, Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, StreamError } from "../errors.ts";
 import { StreamConnection, streamErrorOf } from "../streams/connection.ts";
 import type { StreamsMessage, StreamsStart } from "../streams/main.ts";
 import type { EngineSettings } from "../streams/open-engine.ts";
-import { type ControlRequests, STREAM_PROTOCOL_VERSION, type StreamEvent } from "../streams/protocol.ts";
+import {
+  type ControlRequests,
+  type OpenAsk,
+  STREAM_PROTOCOL_VERSION,
+  type StreamEvent,
+} from "../streams/protocol.ts";
 
 export interface StreamsProcessOptions {
   readonly env: Env;
   readonly engine: EngineSettings;
   readonly socket: string;
   readonly secret: string;
-  readonly streams: readonly string[];
-  /** Of the stages that have some. */
-  readonly pacing?: Readonly<Record<string, Pacing>>;
+  /** What is to be opened, asked at each start. */
+  open(): OpenAsk;
   onEvent(event: StreamEvent): void;
   onRestarted(boot: string, restarts: number): void;
   onFailed(error: Error): void;
@@ -87,8 +90,7 @@ export class StreamsProcess {
         { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "agent", secret },
         { onEvent: (event) => this.#options.onEvent(event) },
       );
-      const { streams, pacing } = this.#options;
-      this.damage = (await connection.request("open", { streams, ...(pacing && { pacing }) })).damage;
+      this.damage = (await connection.request("open", this.#options.open())).damage;
       this.#connection = connection;
     } catch (error) {
       this.#child?.kill("SIGKILL");

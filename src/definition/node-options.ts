@@ -1,6 +1,7 @@
 /** The options of a source, stage or sink: the types that users write against, and the one table behind them. */
 import type { Context } from "./context.ts";
 import type { Duration } from "./duration.ts";
+import { LANE_FIELDS, type LaneOptions, lanesOf } from "./lane-options.ts";
 import {
   concurrency,
   duration,
@@ -75,7 +76,9 @@ interface NoBatch extends BatchOptions<never> {
 }
 
 /** Options of a stage or sink that takes items one by one. */
-export interface StageOptions<In = unknown, Params = unknown, State = unknown> extends PacingOptions<In> {
+export interface StageOptions<In = unknown, Params = unknown, State = unknown>
+  extends PacingOptions<In>,
+    LaneOptions<In> {
   readonly batch?: NoBatch;
   /** Calls in flight in one instance: a number, a range, or `"auto"`. Default 1. */
   readonly concurrency?: number | "auto" | { readonly min?: number; readonly max: number };
@@ -149,6 +152,7 @@ const STAGE = group({
   ),
   graceMs: standard(duration(0), "10s", "The time after timeoutMs or a drain in which a call may still end."),
   resources: RESOURCES,
+  ...LANE_FIELDS,
   ...PACING_FIELDS,
   onFailed: optional(
     functionLike<NonNullable<NodeDefinition["onFailed"]>>(),
@@ -171,7 +175,7 @@ const SOURCE = group({
 /** What the options of a node come to: the settings, and the functions among the options. */
 export type NodeOptions = Pick<
   NodeDefinition,
-  "settings" | "batchBy" | "dedupeBy" | "rateBy" | "unless" | "onFailed"
+  "settings" | "batchBy" | "dedupeBy" | "rateBy" | "orderBy" | "priority" | "unless" | "onFailed"
 >;
 
 /**
@@ -180,14 +184,16 @@ export type NodeOptions = Pick<
  * @throws DefinitionError MR_BAD_OPTION for an unknown option, a wrong type or a value out of range.
  */
 export function readNodeOptions(kind: NodeKind, options: unknown, subject: string): NodeOptions {
-  if (kind !== "source") return nodeOptions(readOptions(STAGE, options, subject));
+  if (kind !== "source") return nodeOptions(readOptions(STAGE, options, subject), subject);
   // What a source cannot be given stands at the defaults of a stage, so that all nodes have the same settings.
-  return nodeOptions({ ...readOptions(STAGE, {}, subject), ...readOptions(SOURCE, options, subject) });
+  const values = { ...readOptions(STAGE, {}, subject), ...readOptions(SOURCE, options, subject) };
+  return nodeOptions(values, subject);
 }
 
-function nodeOptions(values: ReturnType<typeof STAGE.read>): NodeOptions {
+function nodeOptions(values: ReturnType<typeof STAGE.read>, subject: string): NodeOptions {
   const { batch, retry, onFailed, resources, concurrency, instances, timeoutMs, graceMs } = values;
   const { pacing, functions } = pacingOf(values);
+  const lanes = lanesOf(values, subject);
   const settings: NodeSettings = {
     ...(batch && { batch: { size: batch.size, withinMs: batch.withinMs } }),
     concurrency,
@@ -197,10 +203,12 @@ function nodeOptions(values: ReturnType<typeof STAGE.read>): NodeOptions {
     graceMs,
     memoryBytes: resources.memory,
     ...(pacing && { pacing }),
+    ...(lanes.order && { order: lanes.order }),
   };
   return {
     settings,
     ...functions,
+    ...lanes.functions,
     ...(batch?.by && { batchBy: batch.by }),
     ...(retry.unless && { unless: retry.unless }),
     ...(onFailed && { onFailed }),

@@ -6,6 +6,7 @@
  */
 
 import type { Pacing } from "./pacing.ts";
+import type { Priority } from "./priority.ts";
 
 export type NodeKind = "source" | "stage" | "sink";
 
@@ -29,6 +30,12 @@ export interface BatchPolicy {
   readonly withinMs: number;
 }
 
+/** How a stage with `orderBy` keeps the order of its keys. */
+export interface OrderPolicy {
+  readonly partitions: number;
+  readonly onKeyFailure: "hold" | "pass";
+}
+
 /** The settings of a node after defaults; functions are not among them. */
 export interface NodeSettings {
   readonly batch?: BatchPolicy;
@@ -41,6 +48,8 @@ export interface NodeSettings {
   /** Bytes an instance may use before it is ended. */
   readonly memoryBytes: number;
   readonly pacing?: Pacing;
+  /** Present when the node has an `orderBy`. */
+  readonly order?: OrderPolicy;
 }
 
 export interface NodeShape {
@@ -62,6 +71,14 @@ export interface PipelineShape {
   readonly durability: "disk" | "process";
 }
 
+/** The number of partitions of the stages that keep order. */
+export function partitionsByStage({ nodes }: PipelineShape): Record<string, number> {
+  const partitions: Record<string, number> = Object.create(null);
+  for (const { name, settings } of nodes)
+    if (settings.order !== undefined) partitions[name] = settings.order.partitions;
+  return partitions;
+}
+
 /** The user's functions of a node, as given. `run` is untyped here: the stage loop checks what it returns. */
 export interface Handler {
   readonly setup?: (ctx: never) => unknown;
@@ -74,6 +91,8 @@ export interface NodeDefinition extends NodeShape {
   readonly batchBy?: (item: never) => unknown;
   readonly dedupeBy?: (item: never) => unknown;
   readonly rateBy?: (item: never) => unknown;
+  readonly orderBy?: (item: never) => unknown;
+  readonly priority?: Priority | ((item: never) => unknown);
   readonly unless?: (error: Error) => boolean;
   readonly onFailed?: (item: never, error: Error, ctx: never) => unknown;
 }

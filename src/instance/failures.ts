@@ -116,7 +116,8 @@ export class Failures {
       const frames = pickFrames(range.frame, places, (place) => ({
         history: [...(range.frame.meta?.get(place)?.history ?? []), attempts.get(place) as AttemptInfo],
       }));
-      for (const frame of frames) this.#transactions.retry({ ...frame, delayMs });
+      const lane = laneOfHandle(range.number);
+      for (const frame of frames) this.#transactions.retry({ ...frame, delayMs, lane });
     }
     this.clear();
   }

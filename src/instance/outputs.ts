@@ -1,35 +1,22 @@
 import type { Env } from "../env/env.ts";
 import { StageError } from "../errors.ts";
-import { FrameBuilder } from "../wire/frame-builder.ts";
+import type { ItemMeta } from "../wire/frame.ts";
 import { ItemEncoder } from "../wire/item-codec.ts";
 import type { Target } from "./edges.ts";
-import { userKey } from "./user-key.ts";
-
-/** A frame that waits for its transaction. */
-export interface ReadyFrame {
-  readonly stream: string;
-  readonly bytes: Buffer;
-  readonly count: number;
-  /** Blobs that its items refer to. */
-  readonly blobs?: readonly string[];
-}
-
-/** Names the items of a target's next frame: their origin and the index of the first. */
-export type OriginOf = (
-  target: number,
-  count: number,
-) => { readonly origin: Uint8Array; readonly first: number };
+import { OpenFrames, type OriginOf, type Place, type ReadyFrame } from "./open-frames.ts";
+import { needsPlacement, placementOf, type Said } from "./placement.ts";
 
 /** Encoded outputs of a call that has not ended: they are placed when it has, or dropped. */
 export interface Collected {
-  readonly targets: readonly number[];
+  /** The frames that they go to, by number. */
+  readonly frames: readonly number[];
   readonly bytes: Uint8Array;
   readonly blobs: readonly string[] | undefined;
-  readonly keys: Keys;
+  readonly metas: Metas;
 }
 
-/** What the `dedupe` of each target knows an output by, where it does not go by the id. */
-type Keys = readonly (string | undefined)[] | undefined;
+/** What goes with an output into each of its frames; undefined where nothing ever does. */
+type Metas = readonly (ItemMeta | undefined)[] | undefined;
 
 /**
  * Routes outputs to the frames of the streams they go to.
@@ -38,38 +25,25 @@ type Keys = readonly (string | undefined)[] | undefined;
  * O2 Nothing of a failed call reaches a frame: routes are decided and bytes made before anything is added.
  */
 export class Outputs {
-  readonly #env: Env;
   readonly #targets: readonly Target[];
-  readonly #builders: readonly FrameBuilder[];
+  readonly #frames: OpenFrames;
   readonly #encoder = new ItemEncoder();
-  readonly #originOf: OriginOf;
   /** Scratch of {@link #route}: one list serves all items. */
   readonly #routes: number[] = [];
-  readonly #hasKeys: boolean;
-  #ready: ReadyFrame[] = [];
-  #readyBytes = 0;
+  /** Every item goes to lane 0 of its targets, and nothing goes with it. */
+  readonly #isPlain: boolean;
   /** Calls that hold collected bytes: the encoder's table must not be dropped under them. */
   #collectors = 0;
 
   constructor(env: Env, targets: readonly Target[], originOf: OriginOf) {
-    this.#env = env;
     this.#targets = targets;
-    this.#builders = targets.map(() => new FrameBuilder());
-    this.#originOf = originOf;
-    this.#hasKeys = targets.some((target) => target.dedupeBy !== undefined);
-  }
-
-  /** What a `dedupe.by` throws is thrown. */
-  #keys(routes: readonly number[], output: unknown): Keys {
-    if (!this.#hasKeys) return undefined;
-    return routes.map((i) => {
-      const { stream, dedupeBy } = this.#targets[i] as Target;
-      return dedupeBy && userKey(`stage ${stream}: its dedupe.by`, dedupeBy(output));
-    });
+    this.#isPlain = !targets.some(needsPlacement);
+    const streams = targets.map(({ stream }) => stream);
+    this.#frames = new OpenFrames(env, streams, this.#encoder, originOf);
   }
 
   /** The targets of an output, valid until the next call. What a `when` throws is thrown. */
-  #route(output: unknown): readonly number[] {
+  #route(output: unknown): number[] {
     const targets = this.#targets;
     const routes = this.#routes;
     routes.length = 0;
@@ -85,12 +59,24 @@ export class Outputs {
     return routes;
   }
 
-  /** Routes, encodes and adds one output; tells whether any edge took it. */
-  place(output: unknown): boolean {
+  /** Makes the frames' numbers out of those of the targets. What an `orderBy`, `priority` or `dedupe.by` throws is thrown. */
+  #place(routes: number[], output: unknown, said: Said | undefined): Metas {
+    if (this.#isPlain && said === undefined) return undefined;
+    const metas: (ItemMeta | undefined)[] = [];
+    for (const [n, target] of routes.entries()) {
+      const { lane, meta } = placementOf(this.#targets[target] as Target, output, said);
+      routes[n] = this.#frames.numberOf(target, lane);
+      metas.push(meta);
+    }
+    return metas;
+  }
+
+  /** Routes, encodes and adds one output, by what was `said` of it; tells whether any edge took it. */
+  place(output: unknown, said?: Said): boolean {
     const routes = this.#route(output);
     if (routes.length === 0) return false;
-    const keys = this.#keys(routes, output);
-    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs, keys);
+    const metas = this.#place(routes, output, said);
+    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs, metas);
     return true;
   }
 
@@ -98,10 +84,10 @@ export class Outputs {
   collect(output: unknown): Collected | undefined {
     const routes = this.#route(output);
     if (routes.length === 0) return undefined;
-    const targets = [...routes];
-    const keys = this.#keys(targets, output);
+    const frames = [...routes];
+    const metas = this.#place(frames, output, undefined);
     const bytes = Uint8Array.from(this.#encoder.encode(output));
-    return { targets, bytes, blobs: this.#encoder.blobs, keys };
+    return { frames, bytes, blobs: this.#encoder.blobs, metas };
   }
 
   beginCollecting(): void {
@@ -113,80 +99,48 @@ export class Outputs {
   }
 
   placeCollected(outputs: readonly Collected[]): void {
-    for (const { targets, bytes, blobs, keys } of outputs) this.#add(targets, bytes, blobs, keys);
+    for (const { frames, bytes, blobs, metas } of outputs) this.#add(frames, bytes, blobs, metas);
   }
 
   #add(
-    targets: readonly number[],
+    frames: readonly number[],
     bytes: Uint8Array,
     blobs: readonly string[] | undefined,
-    keys: Keys,
+    metas: Metas,
   ): void {
-    for (let n = 0; n < targets.length; n++) {
-      const i = targets[n] as number;
-      const builder = this.#builders[i] as FrameBuilder;
-      if (builder.isFullFor(bytes.byteLength)) this.#close(i);
-      const dedupeKey = keys?.[n];
-      if (blobs === undefined && dedupeKey === undefined) builder.add(bytes);
-      else builder.add(bytes, { ...(blobs && { blobs }), ...(dedupeKey !== undefined && { dedupeKey }) });
+    for (let n = 0; n < frames.length; n++) {
+      const meta = metas?.[n];
+      this.#frames.add(frames[n] as number, bytes, blobs === undefined ? meta : { ...meta, blobs });
     }
     if (this.#encoder.mustSettle && this.#collectors === 0) {
-      this.closeAll();
+      this.#frames.closeAll();
       this.#encoder.settle();
     }
   }
 
-  #close(target: number): void {
-    const builder = this.#builders[target] as FrameBuilder;
-    const { count } = builder;
-    if (count === 0) return;
-    const { origin, first } = this.#originOf(target, count);
-    const blobs = builder.blobs;
-    const bytes = builder.close(origin, first, this.#env.clock.now(), this.#encoder.table);
-    this.#ready.push({
-      stream: (this.#targets[target] as Target).stream,
-      bytes,
-      count,
-      ...(blobs && { blobs }),
-    });
-    this.#readyBytes += bytes.length;
-  }
-
-  /** Items in the frame of a target that is not closed yet. */
-  openItems(target: number): number {
-    return this.#builders[target]?.count ?? 0;
-  }
-
-  closeAll(): void {
-    for (let i = 0; i < this.#builders.length; i++) this.#close(i);
+  /** Items in frames that are not closed yet, by their lanes. */
+  openItems(): Iterable<readonly [Place, number]> {
+    return this.#frames.openItems();
   }
 
   /** Bytes that wait, in closed frames and in the making. */
   get pendingBytes(): number {
-    let bytes = this.#readyBytes;
-    for (const builder of this.#builders) bytes += builder.bytes;
-    return bytes;
+    return this.#frames.pendingBytes;
   }
 
   /** True when a frame is full: time to send. */
   get hasFullFrame(): boolean {
-    return this.#ready.length > 0;
+    return this.#frames.hasFull;
   }
 
   /** Closes everything and hands it over. */
   take(): ReadyFrame[] {
-    this.closeAll();
-    const ready = this.#ready;
-    this.#ready = [];
-    this.#readyBytes = 0;
-    return ready;
+    return this.#frames.take();
   }
 
   /** Drops everything: the claims that it belongs to are void. */
   clear(): void {
-    for (const builder of this.#builders) builder.clear();
-    this.#ready = [];
-    this.#readyBytes = 0;
+    this.#frames.clear();
   }
 }
 

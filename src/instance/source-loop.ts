@@ -7,6 +7,7 @@ import { recordKeys } from "../records/record-store.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { encodeStandalone, packValue } from "../wire/item-codec.ts";
 import { targetsOf } from "./edges.ts";
+import { GivenItems } from "./given-items.ts";
 import { Outputs } from "./outputs.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import { SourceContext } from "./source-context.ts";
@@ -53,8 +54,7 @@ export class SourceLoop {
   readonly #key: string;
   #connection: StreamConnection | undefined;
   #state: SourceState | undefined;
-  /** Items given to each target in this origin. */
-  #given: number[] = [];
+  #given = new GivenItems({ given: [], laned: {} });
   #sinceToken = 0;
   #sinceFlush = 0;
   #isMarked = false;
@@ -74,11 +74,9 @@ export class SourceLoop {
     this.#options = options;
     const origins = new SourceOrigins(options.scope.run, node.name);
     this.#key = recordKeys.sourceState(node.name);
-    this.#outputs = new Outputs(env, targetsOf(definition, node.name), (target, count) => {
+    this.#outputs = new Outputs(env, targetsOf(definition, node.name), (place, count) => {
       const state = this.#state as SourceState;
-      const first = this.#given[target] as number;
-      this.#given[target] = first + count;
-      return origins.at(state.nonce, target, first);
+      return origins.at(state.nonce, place, this.#given.next(place, count));
     });
     this.#transactions = new Transactions(node.name);
   }
@@ -89,7 +87,7 @@ export class SourceLoop {
     const stored = this.#connection?.welcome.sourceState;
     const targets = targetsOf(definition, node.name).length;
     this.#state = readSourceState(stored, () => env.random.bytes(8).toString("hex"), targets);
-    this.#given = [...this.#state.given];
+    this.#given = new GivenItems(this.#state);
     this.#sinceToken = 0;
     this.#transactions.continueAfter(this.#state.n);
     // What was stored after the token will most likely be yielded again: the run's summary says how much.
@@ -222,7 +220,7 @@ export class SourceLoop {
       this.#transactions.count("checkpoints", 1);
     }
     state.token = bytes;
-    state.given = this.#given.map((count, target) => count + this.#outputs.openItems(target));
+    Object.assign(state, this.#given.with(this.#outputs.openItems()));
     this.#isMarked = true;
     this.#sinceToken = 0;
     if (this.#sinceFlush >= ITEMS_WORTH_A_CHECKPOINT) this.#flush();

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ORIGIN_BYTES } from "../wire/ids.ts";
 import { unpackValue } from "../wire/item-codec.ts";
+import type { Place } from "./open-frames.ts";
 
 /** What a source leaves behind in every transaction: enough to go on after a crash. */
 export interface SourceState {
@@ -9,7 +10,9 @@ export interface SourceState {
   /** Part of the ids of this source's items: the same when it is started again from a token. */
   nonce: string;
   /** Items given to each target up to the token: the ids of the next ones continue from here. */
-  given: number[];
+  given: readonly number[];
+  /** The same for further lanes of the targets, by `target/lane`. */
+  laned: Readonly<Record<string, number>>;
   /** Items stored that the token does not cover. */
   sinceToken: number;
   /** Number of the transaction that stored this. */
@@ -27,6 +30,7 @@ export function readSourceState(
     token: undefined,
     nonce: newNonce(),
     given: new Array<number>(targets).fill(0),
+    laned: {},
     sinceToken: 0,
     n: 0,
     isDone: false,
@@ -37,13 +41,13 @@ export function readSourceState(
     return { ...fresh, n: known.n, isDone: known.isDone, sinceToken: known.sinceToken };
   // Edges may have been added to the pipeline since.
   const given = fresh.given.map((none, target) => known.given[target] ?? none);
-  return { ...known, given: targets === 0 ? known.given : given };
+  return { ...known, given: targets === 0 ? known.given : given, laned: known.laned ?? {} };
 }
 
 /** Items of one origin; beyond, the ids go on under another. */
 const ITEMS_PER_ORIGIN = 2 ** 31;
 
-/** Origins of a source's frames, one a target: a function of run, source, nonce and target alone. */
+/** Origins of a source's frames, one a target and lane: a function of run, source, nonce and these alone. */
 export class SourceOrigins {
   readonly #run: string;
   readonly #source: string;
@@ -54,16 +58,16 @@ export class SourceOrigins {
     this.#source = source;
   }
 
-  at(nonce: string, target: number, first: number): { origin: Uint8Array; first: number } {
+  at(nonce: string, { target, lane }: Place, first: number): { origin: Uint8Array; first: number } {
     const part = Math.floor(first / ITEMS_PER_ORIGIN);
-    const key = `${nonce}/${target}/${part}`;
+    const key = `${nonce}/${lane === 0 ? target : `${target}~${lane}`}/${part}`;
     let origin = this.#known.get(key);
     if (origin === undefined) {
       origin = createHash("sha256")
         .update(`${this.#run}\0${this.#source}\0${key}`)
         .digest()
         .subarray(0, ORIGIN_BYTES);
-      if (this.#known.size > 64) this.#known.clear();
+      if (this.#known.size > 2_048) this.#known.clear();
       this.#known.set(key, origin);
     }
     return { origin, first: first % ITEMS_PER_ORIGIN };

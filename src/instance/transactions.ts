@@ -1,7 +1,9 @@
 import type { StreamConnection } from "../streams/connection.ts";
-import type { CountDelta, Outcome } from "../streams/contract.ts";
+import type { CountDelta, FailedAttempts, Outcome } from "../streams/contract.ts";
+import { streamOf } from "../streams/lanes.ts";
 import { MESSAGE, type TransactHead } from "../streams/protocol.ts";
-import type { ReadyFrame } from "./outputs.ts";
+import { packValue } from "../wire/item-codec.ts";
+import type { ReadyFrame } from "./open-frames.ts";
 
 export interface RecordAppend {
   readonly key: string;
@@ -12,6 +14,15 @@ export interface RetryFrame {
   readonly bytes: Buffer;
   readonly count: number;
   readonly delayMs: number;
+  /** That of the items' first placement: they stay in it. */
+  readonly lane: number;
+}
+
+/** An attempt of an item that keeps its place has failed; see TransactHead. */
+export interface FailedAttempt extends FailedAttempts {
+  readonly frame: number;
+  readonly place: number;
+  readonly isHandedBack: boolean;
 }
 
 interface Unconfirmed {
@@ -29,6 +40,7 @@ export class Transactions {
   #settle: [number, number, number, Outcome][] = [];
   #settledItems = 0;
   #retries: RetryFrame[] = [];
+  #attempts: FailedAttempt[] = [];
   #records: RecordAppend[] = [];
   readonly #counts = new Map<string, number>();
   readonly #blobs = new Map<string, number>();
@@ -50,6 +62,10 @@ export class Transactions {
 
   retry(frame: RetryFrame): void {
     this.#retries.push(frame);
+  }
+
+  attempt(failed: FailedAttempt): void {
+    this.#attempts.push(failed);
   }
 
   record(write: RecordAppend): void {
@@ -102,12 +118,16 @@ export class Transactions {
       if (frame.blobs !== undefined) this.refer(frame.blobs, 1);
     }
     for (const retry of this.#retries) {
-      append.push([this.#stage, retry.count, retry.delayMs, false]);
+      append.push([streamOf(this.#stage, retry.lane), retry.count, retry.delayMs, false]);
       blobs.push(retry.bytes);
     }
     const records = this.#records.map(({ key, value }) => {
       if (value !== undefined) blobs.push(value);
       return [key, value !== undefined] as const;
+    });
+    const attempts = this.#attempts.map(({ frame, place, delayMs, isHandedBack, history }) => {
+      blobs.push(packValue(history));
+      return [frame, place, delayMs, isHandedBack] as const;
     });
     const counts: CountDelta[] = [...this.#counts].map(([counter, by]) => [this.#stage, counter, by]);
     const head: TransactHead = {
@@ -116,6 +136,7 @@ export class Transactions {
       append,
       records,
       counts,
+      ...(attempts.length > 0 ? { attempts } : {}),
       ...(this.#blobs.size > 0 ? { blobs: [...this.#blobs] } : {}),
     };
     let bytes = 256;
@@ -130,6 +151,7 @@ export class Transactions {
     this.#settle = [];
     this.#settledItems = 0;
     this.#retries = [];
+    this.#attempts = [];
     this.#records = [];
     this.#counts.clear();
     this.#blobs.clear();

@@ -5,7 +5,12 @@ import { settledOf, sightOf } from "../coordinator/stream-sight.ts";
 import { checkGraph } from "../definition/check-graph.ts";
 import { pacingByStage } from "../definition/pacing.ts";
 import type { RunResult } from "../definition/run-result.ts";
-import type { Definition, NodeShape, PipelineShape } from "../definition/shape.ts";
+import {
+  type Definition,
+  type NodeShape,
+  type PipelineShape,
+  partitionsByStage,
+} from "../definition/shape.ts";
 import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import type { Env, Timers } from "../env/env.ts";
@@ -113,7 +118,7 @@ export class InProcessRun {
     const nodes = this.shape.nodes;
     await this.#server.open(
       nodes.filter((node) => node.kind !== "source").map((node) => node.name),
-      { pacing: pacingByStage(this.shape) },
+      { pacing: pacingByStage(this.shape), partitions: partitionsByStage(this.shape) },
     );
     this.#control = await StreamConnection.greet(
       this.#connect(),

@@ -173,7 +173,7 @@ async function startStreams(
     engine: { kind: "file", directory: join(directory, "log"), blobs: join(directory, "blobs"), durability },
     socket,
     secret,
-    streams: [],
+    open: () => ({ streams: [] }),
     onEvent: () => undefined,
     onRestarted: () => undefined,
     onFailed: () => undefined,

@@ -9,22 +9,30 @@ export const FRAME_ITEMS = 2_048;
  * is valid only until its next call.
  */
 export class FrameBuilder {
-  #payload = Buffer.allocUnsafe(16 * 1024);
+  #payload: Buffer;
   #used = 0;
   #lengths = new Uint8Array(1024);
   #lengthsUsed = 0;
   #meta: Map<number, ItemMeta> | undefined;
+  /** About what the metadata take. */
+  #metaBytes = 0;
   count = 0;
+
+  /** `bytes`: what to have room for at first. */
+  constructor(bytes = 16 * 1024) {
+    this.#payload = Buffer.allocUnsafe(bytes);
+  }
 
   /** True when the frame should be closed before another item of `bytes` is added. */
   isFullFor(bytes: number): boolean {
     return (
-      this.count > 0 && (this.count >= FRAME_ITEMS || this.#used + bytes > FRAME_BYTES - FRAME_HEADER_BYTES)
+      this.count > 0 &&
+      (this.count >= FRAME_ITEMS || this.#used + this.#metaBytes + bytes > FRAME_BYTES - FRAME_HEADER_BYTES)
     );
   }
 
   get bytes(): number {
-    return this.#used;
+    return this.#used + this.#metaBytes;
   }
 
   add(item: Uint8Array, meta?: ItemMeta): void {
@@ -50,6 +58,8 @@ export class FrameBuilder {
     if (meta !== undefined) {
       this.#meta ??= new Map();
       this.#meta.set(this.count, meta);
+      // n.b. a character may take three bytes. Blobs and headers are rare, and small beside a frame's limit.
+      this.#metaBytes += 24 + 3 * ((meta.key?.length ?? 0) + (meta.dedupeKey?.length ?? 0));
     }
     this.count++;
     if (this.count > MAX_FRAME_ITEMS) throw new RangeError("frame builder: too many items");
@@ -82,6 +92,7 @@ export class FrameBuilder {
     this.#used = 0;
     this.#lengthsUsed = 0;
     this.#meta = undefined;
+    this.#metaBytes = 0;
     this.count = 0;
   }
 }

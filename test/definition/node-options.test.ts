@@ -160,16 +160,48 @@ describe("a bad value is refused with its place, what is expected and what was g
   });
 });
 
+describe("order and priority", () => {
+  const by = (): string => "";
+
+  test("have the settings that the streams go by, and none where they are not asked for", () => {
+    expect(readNodeOptions("stage", { orderBy: by }, subject)).toMatchObject({
+      settings: { order: { partitions: 32, onKeyFailure: "hold" } },
+      orderBy: by,
+    });
+    const passing = { orderBy: by, partitions: 4, onKeyFailure: "pass" };
+    expect(readNodeOptions("sink", passing, subject).settings.order).toEqual({
+      partitions: 4,
+      onKeyFailure: "pass",
+    });
+    expect(readNodeOptions("stage", { priority: "high" }, subject).priority).toBe("high");
+    expect(readNodeOptions("stage", {}, subject).settings).not.toHaveProperty("order");
+  });
+
+  test.each([
+    ["orderBy must be", { orderBy: "key" }],
+    ["partitions must be a whole number from 1 to 1024, got 0", { orderBy: by, partitions: 0 }],
+    ["partitions must be a whole number from 1 to 1024, got 1025", { orderBy: by, partitions: 1025 }],
+    ["onKeyFailure must be", { orderBy: by, onKeyFailure: "skip" }],
+    ["priority must be", { priority: "urgent" }],
+    ["partitions is 4, but there is no orderBy", { partitions: 4 }],
+    ['onKeyFailure is "pass", but there is no orderBy', { onKeyFailure: "pass" }],
+    ["it has both orderBy and priority, and an item that overtakes", { orderBy: by, priority: "high" }],
+  ])("are refused: %s", (words, options) => {
+    expect(refusal(options)).toContain(words);
+  });
+});
+
 describe("an unknown option is refused with the known ones", () => {
   test("of a stage, at any depth", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
-        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, dedupe, rate, onFailed",
+        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, orderBy, partitions, onKeyFailure, " +
+        "priority, dedupe, rate, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(
       `${subject}: there is no option retry.backoff.max; the options here are initialMs, factor, maxMs, jitter`,
     );
-    expect(refusal({ orderBy: () => "" }, "sink")).toContain("there is no option orderBy");
+    expect(refusal({ capacity: 10 }, "sink")).toContain("there is no option capacity");
     expect(refusal({ toString: 1 })).toContain("there is no option toString");
   });
 

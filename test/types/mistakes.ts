@@ -107,8 +107,8 @@ export function options(p: Pipeline): void {
   pipeline("d", { params: z.string() });
   // @ts-expect-error a typing mistake
   p.stage("e", run, { concurency: 1 });
-  // @ts-expect-error a later version's
-  p.stage("f", run, { orderBy: (x: string) => x });
+  // @ts-expect-error a key is a text
+  p.stage("f", run, { orderBy: (x: string) => x.length });
   // @ts-expect-error one level down
   p.stage("g", run, { retry: { atempts: 1 } });
   // @ts-expect-error not a duration

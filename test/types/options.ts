@@ -16,6 +16,10 @@ export function optionNames(): void {
       | "resources"
       | "dedupe"
       | "rate"
+      | "orderBy"
+      | "partitions"
+      | "onKeyFailure"
+      | "priority"
       | "onFailed"
     >
   >();

@@ -1,0 +1,16 @@
+import { pacingByStage } from "../definition/pacing.ts";
+import { type PipelineShape, partitionsByStage } from "../definition/shape.ts";
+import type { OpenAsk } from "../streams/protocol.ts";
+import type { InstanceSlot } from "./instance-slot.ts";
+
+/** What a run's streams process is to open, with the instances that are at work while it starts. */
+export function openingOf(shape: PipelineShape, slots: Iterable<InstanceSlot>): OpenAsk {
+  const partitions = partitionsByStage(shape);
+  const former: Record<string, string[]> = Object.create(null);
+  for (const { stage, instance } of slots) {
+    if (instance !== undefined && partitions[stage] !== undefined)
+      former[stage] = [...(former[stage] ?? []), instance];
+  }
+  const streams = shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name);
+  return { streams, pacing: pacingByStage(shape), partitions, former };
+}

@@ -1,7 +1,7 @@
 import type { DeadLetter } from "../definition/dead-letter.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { readLetter } from "../run/dead-letters.ts";
-import type { Append, StreamEngine, Transaction } from "../streams/contract.ts";
+import type { Append, MarkWrite, StreamEngine, Transaction } from "../streams/contract.ts";
 import { stageOf } from "../streams/lanes.ts";
 import { Frame } from "../wire/frame.ts";
 import { ItemDecoder } from "../wire/item-codec.ts";
@@ -12,6 +12,10 @@ export class TransactionRecord {
   readonly retries: SimulatedRetry[] = [];
   readonly dead: DeadLetter[] = [];
   readonly outputs = new Map<string, unknown[]>();
+  /** Frames by stream and number. */
+  readonly #delivered = new Map<string, Buffer>();
+  /** Failed attempts that were seen of items that kept their places. */
+  readonly #attempts = new Map<string, number>();
   readonly #decoder = new ItemDecoder();
   readonly #now: () => number;
 
@@ -25,14 +29,21 @@ export class TransactionRecord {
       await transact(transaction);
       this.#add(transaction);
     };
+    const consume = engine.consume.bind(engine);
+    engine.consume = (stream, onDelivery) =>
+      consume(stream, (delivery) => {
+        this.#delivered.set(`${stream}/${delivery.frame}`, delivery.bytes);
+        onDelivery(delivery);
+      });
   }
 
-  #add({ settlements, appends, records, counts }: Transaction): void {
+  #add({ settlements, appends, records, counts, marks }: Transaction): void {
     const from = stageOf(settlements[0]?.stream ?? counts[0]?.[0] ?? "");
     for (const append of appends) {
       if (append.isNew) this.#placed(from, append);
       else this.#retried(append);
     }
+    for (const mark of marks) this.#keptPlace(mark);
     for (const { key, value } of records)
       if (value !== undefined && key.startsWith(recordKeys.deadLetters())) this.#buried(value);
   }
@@ -62,6 +73,27 @@ export class TransactionRecord {
         error: last.error,
       });
     }
+  }
+
+  /** A failed item of an ordered stage stays where it is: its attempts are a mark. */
+  #keptPlace({ stream, frame: number, place, mark }: MarkWrite): void {
+    const history = mark.failed?.history ?? [];
+    const last = history.at(-1);
+    const bytes = this.#delivered.get(`${stream}/${number}`);
+    const name = `${stream}/${number}/${place}`;
+    // The mark of a death repeats what was known.
+    if (last === undefined || bytes === undefined || this.#attempts.get(name) === history.length) return;
+    this.#attempts.set(name, history.length);
+    const frame = Frame.parse(bytes);
+    this.retries.push({
+      stage: stageOf(stream),
+      item: this.#itemOf(frame, place),
+      id: frame.idOf(place),
+      attempt: history.length,
+      atMs: this.#now(),
+      delayMs: mark.failed?.delayMs ?? 0,
+      error: last.error,
+    });
   }
 
   #buried(value: Uint8Array): void {

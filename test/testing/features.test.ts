@@ -51,3 +51,33 @@ test("rates and windows of duplicates are those of the virtual clock", async () 
   expect(Math.min(...gaps)).toBeGreaterThan(59_000);
   expect(result.durationMs).toBeGreaterThan(18 * 60_000);
 });
+
+test("items of one key keep their order through failures, redeliveries and deaths, whatever the seed", async () => {
+  type Step = { key: string; n: number };
+  const items: Step[] = Array.from({ length: 40 }, (_, i) => ({ key: `k${i % 4}`, n: i }));
+  const p = pipeline("ordered");
+  p.source("feed", () => items).to(
+    p.sink(
+      "out",
+      async ({ n }: Step, ctx) => {
+        if (n % 9 === 0 && ctx.item.attempt === 1) throw new Error("once");
+      },
+      { orderBy: ({ key }) => key, concurrency: 4 },
+    ),
+  );
+  for (let seed = 1; seed <= 20; seed++) {
+    const result = await simulate(p, {
+      seed,
+      instances: { out: 2 },
+      faults: { redeliver: 0.1, killAt: { out: [7, 19] } },
+    });
+    expect(result, `seed ${seed}`).toMatchObject({ status: "completed", dead: [] });
+    expect(result.retries.map(({ item }) => (item as Step).n).sort((a, b) => a - b)).toEqual([
+      0, 9, 18, 27, 36,
+    ]);
+    for (const key of ["k0", "k1", "k2", "k3"]) {
+      const order = (result.received.out as Step[]).filter((item) => item.key === key).map(({ n }) => n);
+      expect(order, `seed ${seed}, key ${key}`).toEqual([...order].sort((a, b) => a - b));
+    }
+  }
+});

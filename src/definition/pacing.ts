@@ -4,6 +4,7 @@ import type { PipelineShape } from "./shape.ts";
 export interface Pacing {
   readonly dedupe?: DedupePolicy;
   readonly rate?: RatePolicy;
+  readonly capacity?: CapacityPolicy;
 }
 
 export interface DedupePolicy {
@@ -15,6 +16,12 @@ export interface RatePolicy {
   /** Items that may be begun in `perMs` milliseconds, retries included. */
   readonly limit: number;
   readonly perMs: number;
+}
+
+/** As much as may wait on the stage's stream before its producers do; at least one of the two. */
+export interface CapacityPolicy {
+  readonly items?: number;
+  readonly bytes?: number;
 }
 
 /** The pacing of the stages that have some. */

@@ -48,6 +48,15 @@ export class Outbox {
     return this.#parts.transactions.unconfirmedBytes > MAX_UNCONFIRMED_BYTES;
   }
 
+  /** What it has put out is on its way: how many items, how many bytes. */
+  get onTheirWay(): { readonly items: number; readonly bytes: number } {
+    const { transactions, outputs } = this.#parts;
+    return {
+      items: transactions.outputsOnTheirWay,
+      bytes: transactions.unconfirmedBytes + outputs.pendingBytes,
+    };
+  }
+
   get #isFull(): boolean {
     const { outputs, transactions, failures } = this.#parts;
     return (

@@ -6,6 +6,7 @@ import { ensureError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { encodeStandalone, packValue } from "../wire/item-codec.ts";
+import { Backpressure } from "./backpressure.ts";
 import { targetsOf } from "./edges.ts";
 import { GivenItems } from "./given-items.ts";
 import { Outputs } from "./outputs.ts";
@@ -52,6 +53,7 @@ export class SourceLoop {
   readonly #outputs: Outputs;
   readonly #transactions: Transactions;
   readonly #key: string;
+  readonly #backpressure: Backpressure | undefined;
   #connection: StreamConnection | undefined;
   #state: SourceState | undefined;
   #given = new GivenItems({ given: [], laned: {} });
@@ -73,6 +75,7 @@ export class SourceLoop {
     const { env, definition, node } = options;
     this.#options = options;
     const origins = new SourceOrigins(options.scope.run, node.name);
+    this.#backpressure = Backpressure.of(definition, node.name);
     this.#key = recordKeys.sourceState(node.name);
     this.#outputs = new Outputs(env, targetsOf(definition, node.name), (place, count) => {
       const state = this.#state as SourceState;
@@ -108,6 +111,10 @@ export class SourceLoop {
     for (let waitMs = 10; !this.#closed; waitMs = Math.min(500, waitMs * 2)) {
       try {
         const connection = await this.#options.connect({
+          onFull: (stages) => {
+            this.#backpressure?.full(stages);
+            this.#wake?.();
+          },
           onConfirmed: (n) => {
             this.#transactions.confirmed(n);
             this.#options.onSettled();
@@ -120,6 +127,7 @@ export class SourceLoop {
           },
           onClose: () => {
             this.#connection = undefined;
+            this.#backpressure?.reset();
             // n.b. also while it is being stopped: what it has yielded is still to be stored.
             if (!this.#closed) void this.#connect();
           },
@@ -243,28 +251,32 @@ export class SourceLoop {
   }
 
   get #isCrowded(): boolean {
-    return this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes > MAX_UNCONFIRMED_BYTES;
+    const bytes = this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes;
+    if (bytes > MAX_UNCONFIRMED_BYTES) return true;
+    // n.b. one that is being stopped looks for a good place to end at, not for room.
+    if (this.#backpressure === undefined || this.#stopping) return false;
+    return this.#backpressure.isHeld(this.#transactions.outputsOnTheirWay, bytes);
   }
 
-  /** Waits while too much is under way. */
+  /** Waits while too much is under way, or a stage that it feeds is full. */
   async #room(): Promise<void> {
     while (this.#isCrowded && !this.#stopped && this.#refused === undefined) {
       this.#flush();
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
+      await this.#woken();
     }
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** Stores what is left - and, at its end, that the source is done - and waits until it is durable. */
   async settle(isDone: boolean): Promise<void> {
     if (this.#sinceFlush > 0 || isDone || this.#isMarked || !this.#transactions.isEmpty) this.#flush(isDone);
     while (this.#transactions.unconfirmed > 0 && this.#refused === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
+      await this.#woken();
     }
     if (this.#refused !== undefined) throw this.#refused;
   }
@@ -275,6 +287,7 @@ export class SourceLoop {
     this.#stopping = true;
     if (this.#mayStop) this.#iteration?.cut();
     else this.#iteration?.cutAfter(MAX_STEP_MS);
+    this.#wake?.();
   }
 
   /** The time for that is over: it ends wherever it is. */

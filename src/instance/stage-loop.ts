@@ -4,6 +4,7 @@ import type { Env } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { type DeliveredRange, type GrantHead, MESSAGE } from "../streams/protocol.ts";
+import type { Backpressure } from "./backpressure.ts";
 import type { Caller } from "./caller.ts";
 import type { Credit } from "./credit.ts";
 import type { FailureSettings } from "./failures.ts";
@@ -49,6 +50,7 @@ export class StageLoop {
   readonly #caller: Caller;
   readonly #intake: Intake;
   readonly #gate: RateGate | undefined;
+  readonly #backpressure: Backpressure | undefined;
   readonly #concurrency: number;
   #connection: StreamConnection | undefined;
   #epoch = 0;
@@ -73,6 +75,7 @@ export class StageLoop {
     this.#caller = parts.caller;
     this.#intake = parts.intake;
     this.#gate = parts.gate;
+    this.#backpressure = parts.backpressure;
   }
 
   async start(): Promise<void> {
@@ -87,6 +90,7 @@ export class StageLoop {
         this.#connection = await this.#options.connect(
           {
             onDeliver: (ranges, frames) => this.#onDeliver(ranges, frames, epoch),
+            onFull: (stages) => this.#onFull(stages, epoch),
             onGrant: (grants) => this.#onGrant(grants, epoch),
             onConfirmed: (n) => this.#onConfirmed(n, epoch),
             onRefused: (_n, error) => {
@@ -116,6 +120,7 @@ export class StageLoop {
     this.#intake.clear();
     this.#outbox.clear();
     this.#credit.reset();
+    this.#backpressure?.reset();
     if (this.#draining && lost === 0) {
       this.#epoch++;
       this.#checkSettledDown();
@@ -151,6 +156,19 @@ export class StageLoop {
     }
     this.#credit.delivered(items, size);
     this.#pump();
+  }
+
+  #onFull(stages: readonly string[], epoch: number): void {
+    if (epoch !== this.#epoch) return;
+    this.#backpressure?.full(stages);
+    this.#pump();
+  }
+
+  /** A stage downstream takes no more; in a drain what has begun is finished all the same. */
+  get #isHeld(): boolean {
+    if (this.#backpressure === undefined || this.#draining) return false;
+    const { items, bytes } = this.#outbox.onTheirWay;
+    return this.#backpressure.isHeld(items, bytes);
   }
 
   #onGrant(grants: GrantHead["grants"], epoch: number): void {
@@ -204,6 +222,7 @@ export class StageLoop {
       return now;
     };
     for (let steps = 1; this.#caller.active < this.#concurrency && !this.#outbox.isCrowded; steps++) {
+      if (this.#isHeld) break;
       if (!this.#intake.step(!this.#draining)) break;
       this.#outbox.sendIfFull();
       if ((steps & 15) === 0 && measure() > until) {
@@ -217,7 +236,7 @@ export class StageLoop {
   #afterWork(): void {
     if (this.#draining) this.#intake.closeBatches();
     const isIdle = this.#intake.isDry && this.#caller.active === 0;
-    this.#outbox.sendSoon(isIdle || this.#draining);
+    this.#outbox.sendSoon(isIdle || this.#draining || this.#isHeld);
     if (!this.#draining) this.#gate?.ask();
     if (this.#intake.isDry && !this.#draining) {
       if (this.#gate?.isEmpty !== false) this.#credit.ranDry();

@@ -2,6 +2,7 @@ import type { Env } from "../env/env.ts";
 import type { StreamConnection } from "../streams/connection.ts";
 import { OriginSequence } from "../wire/ids.ts";
 import { Announcer } from "./announcer.ts";
+import { Backpressure } from "./backpressure.ts";
 import { Caller } from "./caller.ts";
 import { Credit } from "./credit.ts";
 import { targetsOf } from "./edges.ts";
@@ -22,6 +23,7 @@ export interface StageParts {
   readonly intake: Intake;
   /** Of a stage with a `rate`. */
   readonly gate: RateGate | undefined;
+  readonly backpressure: Backpressure | undefined;
 }
 
 /** What its parts ask the loop, or tell it. */
@@ -70,7 +72,8 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
   const free = (): number => hooks.concurrency() - caller.active;
   const gate = node.settings.pacing?.rate && new RateGate(node, credit, free, connection);
   const intake = new Intake({ env, node, isAlone, caller, announcer, inHand, gate, onReady: hooks.onReady });
-  return { outbox, credit, caller, intake, gate };
+  const backpressure = Backpressure.of(definition, node.name);
+  return { outbox, credit, caller, intake, gate, backpressure };
 }
 
 function originsOf(env: Env): ConstructorParameters<typeof Outputs>[2] {

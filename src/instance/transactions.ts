@@ -29,6 +29,8 @@ interface Unconfirmed {
   readonly head: TransactHead;
   readonly blobs: readonly Uint8Array[];
   readonly bytes: number;
+  /** Outputs. */
+  readonly items: number;
 }
 
 /**
@@ -46,6 +48,7 @@ export class Transactions {
   readonly #blobs = new Map<string, number>();
   readonly #unconfirmed = new Map<number, Unconfirmed>();
   #unconfirmedBytes = 0;
+  #unconfirmedItems = 0;
   #number = 0;
 
   constructor(stage: string) {
@@ -98,6 +101,11 @@ export class Transactions {
     return this.#unconfirmedBytes;
   }
 
+  /** Outputs that are not known to be stored; an edge more counts them once more when they are sent. */
+  get outputsOnTheirWay(): number {
+    return this.#unconfirmedItems + (this.#counts.get("emitted") ?? 0);
+  }
+
   /** Number of the next transaction. */
   get next(): number {
     return this.#number + 1;
@@ -112,7 +120,9 @@ export class Transactions {
     const n = ++this.#number;
     const append: [string, number, number, boolean][] = [];
     const blobs: Uint8Array[] = [];
+    let items = 0;
     for (const frame of frames) {
+      items += frame.count;
       append.push([frame.stream, frame.count, 0, true]);
       blobs.push(frame.bytes);
       if (frame.blobs !== undefined) this.refer(frame.blobs, 1);
@@ -141,7 +151,8 @@ export class Transactions {
     };
     let bytes = 256;
     for (const blob of blobs) bytes += blob.byteLength;
-    this.#unconfirmed.set(n, { head, blobs, bytes });
+    this.#unconfirmed.set(n, { head, blobs, bytes, items });
+    this.#unconfirmedItems += items;
     this.#unconfirmedBytes += bytes;
     this.#forget();
     connection?.send(MESSAGE.transact, head, blobs);
@@ -162,6 +173,7 @@ export class Transactions {
     if (known === undefined) return;
     this.#unconfirmed.delete(n);
     this.#unconfirmedBytes -= known.bytes;
+    this.#unconfirmedItems -= known.items;
   }
 
   /** Sources: sends again, in order, what is not known to be durable after number `durable`. */
@@ -177,5 +189,6 @@ export class Transactions {
     this.#forget();
     this.#unconfirmed.clear();
     this.#unconfirmedBytes = 0;
+    this.#unconfirmedItems = 0;
   }
 }

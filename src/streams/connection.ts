@@ -6,6 +6,7 @@ import {
   type ControlRequests,
   type DeliveredRange,
   type DeliverHead,
+  type FullHead,
   type GrantHead,
   type HelloHead,
   MESSAGE,
@@ -19,6 +20,7 @@ export interface ConnectionHandlers {
   onDeliver?(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
   onConfirmed?(n: number): void;
   onRefused?(n: number, error: StreamError): void;
+  onFull?(stages: readonly string[]): void;
   onGrant?(grants: GrantHead["grants"]): void;
   onEvent?(event: StreamEvent): void;
   onClose?(error: Error | undefined): void;
@@ -87,6 +89,9 @@ export class StreamConnection {
             else request?.reject(streamErrorOf(error));
             return;
           }
+          case MESSAGE.full:
+            handlers.onFull?.((message.head as FullHead).stages);
+            return;
           case MESSAGE.grant:
             handlers.onGrant?.((message.head as GrantHead).grants);
             return;

@@ -110,6 +110,8 @@ export interface Deliveries {
 export interface StreamStats {
   /** Items not settled: waiting, delayed or in somebody's hands. */
   readonly unsettled: number;
+  /** Bytes of the frames that have any of them. */
+  readonly bytes: number;
   /** Of these, items whose time has not come. */
   readonly delayed: number;
   /** Grows with every append, also of retries. */

@@ -23,6 +23,7 @@ export const MESSAGE = {
   reply: 20,
   event: 21,
   grant: 22,
+  full: 23,
 } as const;
 
 /**
@@ -74,6 +75,11 @@ export interface TakeHead {
 
 export interface GrantHead {
   readonly grants: readonly (readonly [string, number])[];
+}
+
+/** All stages that are full: with what waits for them, nobody outside their cycle is to place more. */
+export interface FullHead {
+  readonly stages: readonly string[];
 }
 
 /** One delivered range; its frame, cut to the range, is the blob at the same place. */
@@ -141,6 +147,7 @@ export interface Verdict {
 export interface StreamReport {
   readonly name: string;
   readonly unsettled: number;
+  readonly bytes: number;
   readonly delayed: number;
   readonly claimed: number;
   readonly suspects: number;

@@ -55,9 +55,14 @@ export class StreamServer {
     this.engine = engine;
     this.letters = new LetterDesk(env, engine, (stream) => this.#stages.isLane(stream));
     this.options = options;
-    this.pacer = new Pacer(env, engine, (event) => this.#event(event));
     this.#sources = new Sources(engine, options.boot);
     this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
+    this.pacer = new Pacer(
+      env,
+      engine,
+      (stage) => this.#stages.stats(stage),
+      (event) => this.#event(event),
+    );
     this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
     engine.onQuarantine((stream, _frame, items, problem) => {
       const stage = stageOf(stream);
@@ -141,7 +146,7 @@ export class StreamServer {
       return;
     }
     if (hello.role === "source") {
-      void this.#sources.welcome(peer, hello);
+      void this.#sources.welcome(peer, hello).then(() => this.pacer.joined(peer));
       return;
     }
     const dispatcher = this.#stages.get(hello.stage);
@@ -183,6 +188,7 @@ export class StreamServer {
       void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);
     }
     peer.welcome({ boot: this.options.boot });
+    this.pacer.joined(peer);
   }
 
   async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
@@ -227,6 +233,7 @@ export class StreamServer {
       return;
     }
     if (dispatcher !== undefined) taken.confirm(dispatcher);
+    this.pacer.weigh();
     peer.send(encodeMessage(MESSAGE.confirmed, { n: head.n }));
     if (!taken.isNone) {
       dispatcher?.dispatch();

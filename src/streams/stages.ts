@@ -59,10 +59,15 @@ export class Stages {
   report(): StreamReport[] {
     return [...this.#dispatchers].map(([name, dispatcher]) => ({
       name,
-      ...addedUp(this.#lanesOf(name).map((stream) => this.#engine.stats(stream))),
+      ...this.stats(name),
       claimed: dispatcher.claimed,
       suspects: dispatcher.suspects,
     }));
+  }
+
+  /** Of all lanes of a stage. */
+  stats(stage: string): StreamStats {
+    return addedUp(this.#lanesOf(stage).map((stream) => this.#engine.stats(stream)));
   }
 
   #lanesOf(stage: string): string[] {
@@ -75,8 +80,9 @@ export class Stages {
 }
 
 function addedUp(parts: readonly StreamStats[]): StreamStats {
-  const sum = { unsettled: 0, delayed: 0, appended: 0 };
-  for (const { unsettled, delayed, appended } of parts) {
+  const sum = { unsettled: 0, bytes: 0, delayed: 0, appended: 0 };
+  for (const { unsettled, bytes, delayed, appended } of parts) {
+    sum.bytes += bytes;
     sum.unsettled += unsettled;
     sum.delayed += delayed;
     sum.appended += appended;

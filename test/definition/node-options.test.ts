@@ -196,12 +196,12 @@ describe("an unknown option is refused with the known ones", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
         "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, orderBy, partitions, onKeyFailure, " +
-        "priority, dedupe, rate, onFailed",
+        "priority, dedupe, rate, capacity, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(
       `${subject}: there is no option retry.backoff.max; the options here are initialMs, factor, maxMs, jitter`,
     );
-    expect(refusal({ capacity: 10 }, "sink")).toContain("there is no option capacity");
+    expect(refusal({ capacities: {} }, "sink")).toContain("there is no option capacities");
     expect(refusal({ toString: 1 })).toContain("there is no option toString");
   });
 

@@ -16,6 +16,7 @@ export function optionNames(): void {
       | "resources"
       | "dedupe"
       | "rate"
+      | "capacity"
       | "orderBy"
       | "partitions"
       | "onKeyFailure"

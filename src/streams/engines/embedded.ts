@@ -282,8 +282,8 @@ export class EmbeddedEngine implements StreamEngine {
   }
 
   stats(stream: string): StreamStats {
-    const { unsettled, delayed, appended } = this.#ledger.stream(stream);
-    return { unsettled, delayed, appended };
+    const { unsettled, bytes, delayed, appended } = this.#ledger.stream(stream);
+    return { unsettled, bytes, delayed, appended };
   }
 
   counts(): ReadonlyMap<string, ReadonlyMap<string, number>> {

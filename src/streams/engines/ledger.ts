@@ -22,6 +22,8 @@ export interface StreamState {
   appended: number;
   /** Items not settled, and of these the ones whose time has not come. */
   unsettled: number;
+  /** Of living frames. */
+  bytes: number;
   delayed: number;
 }
 
@@ -63,6 +65,7 @@ export class Ledger {
         nextFrame: 1,
         appended: 0,
         unsettled: 0,
+        bytes: 0,
         delayed: 0,
       };
       this.streams.set(name, state);
@@ -184,6 +187,7 @@ export class Ledger {
     if (label !== undefined && label !== "retried") this.count(stream.stage, label, settled);
     if (!isDone) return;
     const location = stream.index.locationOf(frame) as Location;
+    stream.bytes -= location.length;
     stream.index.delete(frame);
     stream.details.delete(frame);
     this.#events.release(location);
@@ -214,6 +218,7 @@ export class Ledger {
     stream.nextFrame = Math.max(stream.nextFrame, frame + 1);
     stream.index.set(frame, location, count, delayMs);
     stream.unsettled += count;
+    stream.bytes += location.length;
     if (delayMs > 0) stream.delayed += count;
     if (!isMove) stream.appended += count;
     if (done !== undefined && done.length > 0) {

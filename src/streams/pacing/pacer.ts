@@ -1,14 +1,17 @@
 import type { Pacing } from "../../definition/pacing.ts";
-import type { Env } from "../../env/env.ts";
+import type { Env, Timer } from "../../env/env.ts";
 import { CorruptionError } from "../../errors.ts";
 import { encodeMessage } from "../../wire/message.ts";
 import type { StreamEngine, Transaction } from "../contract.ts";
 import { stageOf } from "../lanes.ts";
 import type { Peer } from "../peer.ts";
-import { type GrantHead, MESSAGE, type StreamEvent, type TakeHead } from "../protocol.ts";
+import { type FullHead, type GrantHead, MESSAGE, type StreamEvent, type TakeHead } from "../protocol.ts";
+import { Capacity, type Waiting } from "./capacity.ts";
 import { Dedupe } from "./dedupe.ts";
 import { RateBudget } from "./rate-budget.ts";
 import { RateDesk, type RateTaker } from "./rate-desk.ts";
+
+const LOOK_MS = 1_000;
 
 /** What the stages of a run have asked for by their options of pacing, and what comes of it. */
 export class Pacer {
@@ -17,17 +20,29 @@ export class Pacer {
   readonly #tell: (event: StreamEvent) => void;
   readonly #dedupe = new Dedupe();
   readonly #rates = new Map<string, RateDesk>();
+  readonly #capacity = new Capacity();
+  readonly #stats: (stage: string) => Waiting;
+  /** Those who may have to wait. */
+  readonly #producers = new Set<Peer>();
+  #look: Timer | undefined;
   readonly #takers = new Map<Peer, RateTaker>();
 
-  constructor(env: Env, engine: StreamEngine, tell: (event: StreamEvent) => void) {
+  constructor(
+    env: Env,
+    engine: StreamEngine,
+    stats: (stage: string) => Waiting,
+    tell: (event: StreamEvent) => void,
+  ) {
     this.#env = env;
     this.#engine = engine;
+    this.#stats = stats;
     this.#tell = tell;
   }
 
   /** In force when this resolves: before an item of these stages is taken. */
   async open(pacing: Readonly<Record<string, Pacing>>): Promise<void> {
-    for (const [stage, { dedupe, rate }] of Object.entries(pacing)) {
+    for (const [stage, { dedupe, rate, capacity }] of Object.entries(pacing)) {
+      if (capacity !== undefined) this.#capacity.set(stage, capacity);
       if (rate !== undefined && !this.#rates.has(stage)) {
         const now = this.#env.clock.mono();
         // What an earlier life of this process has granted is not known: for one period nothing is made up for.
@@ -41,6 +56,9 @@ export class Pacer {
         this.#tell({ kind: "notice", stage, message });
       });
     }
+    // What else settles items - a frame that is set aside, a dead letter that comes back - is seen in time.
+    if (!this.#capacity.isUnlimited)
+      this.#look ??= this.#env.timers.every(LOOK_MS, () => this.weigh(), { background: true });
   }
 
   /**
@@ -68,8 +86,34 @@ export class Pacer {
     for (const [key, items] of asks) desk.ask(taker, key, items);
   }
 
+  /** Whether as much waits for a stage as its `capacity` allows: nothing from outside its cycle is to be placed. */
+  isFull(stage: string): boolean {
+    return this.#capacity.isFull(stage);
+  }
+
+  /** An instance is connected. */
+  joined(peer: Peer): void {
+    if (this.#capacity.isUnlimited) return;
+    this.#producers.add(peer);
+    this.#sayFull(peer);
+  }
+
+  /** Something was stored or settled: producers are told what is full before they are told that it is stored. */
+  weigh(): void {
+    if (this.#capacity.isUnlimited) return;
+    let hasChanged = false;
+    for (const stage of this.#capacity.stages)
+      if (this.#capacity.weigh(stage, this.#stats(stage))) hasChanged = true;
+    if (hasChanged) for (const peer of this.#producers) this.#sayFull(peer);
+  }
+
+  #sayFull(peer: Peer): void {
+    peer.send(encodeMessage(MESSAGE.full, { stages: this.#capacity.full } satisfies FullHead));
+  }
+
   /** A connection was closed. */
   gone(peer: Peer): void {
+    this.#producers.delete(peer);
     const taker = this.#takers.get(peer);
     if (taker === undefined) return;
     this.#takers.delete(peer);
@@ -77,6 +121,7 @@ export class Pacer {
   }
 
   close(): void {
+    this.#look?.cancel();
     for (const desk of this.#rates.values()) desk.close();
   }
 }

@@ -160,6 +160,7 @@ export const ERROR_CODES = {
   // items
   MR_NOT_ENCODABLE: "Return plain data: what MessagePack carries, Date, Map, Set, typed arrays, bigint.",
   MR_ITEM_TOO_LARGE: "Keep items below 960 KiB; store larger payloads elsewhere and pass a reference.",
+  MR_PUSH_TOO_LARGE: "Push fewer items at once: one push is one transaction.",
   MR_CALL_OUTPUT_TOO_LARGE: "Give back less in one call: split the input into smaller items first.",
   MR_BAD_RETURN: "Return what the stage's kind allows: see the rules of return values.",
   MR_CALL_TIMEOUT: "Raise timeoutMs, or stop the work when ctx.signal aborts.",
@@ -193,6 +194,9 @@ export const ERROR_CODES = {
   MR_RUN_CONFLICT: "Use --new to start afresh, or --resume RUN to go on with that run.",
   MR_RUN_UNKNOWN: "Check the names and --data: the message says what there is.",
   MR_STAGE_COMPLETED: "Wait for the run to end; then the same command re-opens it without its source.",
+  MR_RUN_OVER: "Start the run again; what was stored is kept.",
+  MR_STAGE_STATE: "See the stage's state with `millrace status PIPELINE`.",
+  MR_NOT_PUSHABLE: "Push to a source that is made with push() and has not been closed.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
   MR_SIMULATION_ENDLESS: "Give the simulation sources that end, `until`, or a higher `maxCalls`.",
   // control plane

@@ -25,6 +25,8 @@ export type { CapacityOptions, DedupeOptions, RateOptions } from "./definition/p
 export { type Pipeline, pipeline } from "./definition/pipeline.ts";
 export type { NoParams, PipelineOptions } from "./definition/pipeline-options.ts";
 export type { Priority } from "./definition/priority.ts";
+export { type Push, type PushOptions, push } from "./definition/push.ts";
+export type { RunEvent } from "./definition/run-event.ts";
 export type { Handle, RunOptions, RunStatus } from "./definition/run-options.ts";
 export type { Counts, RunResult } from "./definition/run-result.ts";
 export type { StandardSchema } from "./definition/shape.ts";

@@ -124,9 +124,15 @@ export class Agent {
         const found = this.#slotOf(id);
         return { known: found?.run.drainInstance(id, reason, graceMs) === true };
       })
-      .on("agent.stop-instance", ({ id }) => {
+      .on("agent.pause-instance", ({ id, paused }) => {
         const found = this.#slotOf(id);
-        found?.slot.kill();
+        found?.slot.pause(paused);
+        return { known: found !== undefined };
+      })
+      .on("agent.stop-instance", ({ id, graceMs }) => {
+        const found = this.#slotOf(id);
+        if (graceMs === undefined) found?.slot.kill();
+        else found?.slot.cancel(graceMs);
         return { known: found !== undefined };
       })
       .on("agent.complete-stage", ({ run, stage }) => {
@@ -144,18 +150,25 @@ export class Agent {
         this.#runs.delete(run);
         return { known: known !== undefined };
       })
+      .on("agent.close-source", async ({ run, source }) => {
+        await this.#knownRun(run).streams.request("close", { stream: source });
+        return {};
+      })
       .on("agent.streams-stats", async ({ run }) => {
         const answer = await this.#knownRun(run).streams.request("stats", {});
         return {
           boot: answer.boot,
-          streams: answer.streams.map(({ name, unsettled, delayed, claimed, suspects, appended }) => ({
-            name,
-            waiting: Math.max(0, unsettled - delayed - claimed),
-            unsettled,
-            delayed,
-            suspects,
-            appended,
-          })),
+          streams: answer.streams.map(
+            ({ name, unsettled, delayed, claimed, suspects, appended, closed }) => ({
+              name,
+              waiting: Math.max(0, unsettled - delayed - claimed),
+              unsettled,
+              delayed,
+              suspects,
+              appended,
+              ...(closed === undefined ? {} : { closed }),
+            }),
+          ),
           counts: answer.counts,
         };
       })

@@ -75,6 +75,7 @@ export class InstanceProcess {
   #lastLookAt: number;
   #reported = false;
   #drain: ToInstance | undefined;
+  #isPaused = false;
   isRunning = false;
   isDraining = false;
 
@@ -115,6 +116,7 @@ export class InstanceProcess {
     });
     this.#child = child;
     child.send({ kind: "start", start: this.start } satisfies ToInstance);
+    if (this.#isPaused) child.send({ kind: "pause", paused: true } satisfies ToInstance);
     if (this.#drain !== undefined) child.send(this.#drain);
     if (this.#killed || this.#hung) child.kill("SIGKILL");
   }
@@ -198,6 +200,27 @@ export class InstanceProcess {
       },
       { background: true },
     );
+  }
+
+  /** A source waits before it yields again, or goes on. */
+  pause(paused: boolean): void {
+    this.#isPaused = paused;
+    this.#child?.send({ kind: "pause", paused } satisfies ToInstance);
+  }
+
+  /** Tells its calls to end, and kills it after `graceMs`. */
+  cancel(graceMs: number): void {
+    if (!this.isRunning) {
+      this.kill();
+      return;
+    }
+    this.isDraining = true;
+    this.#drain = { kind: "drain", reason: "cancelled", graceMs: 0 };
+    this.#child?.send(this.#drain);
+    const end = (): void => {
+      if (this.#child !== undefined) this.kill();
+    };
+    this.#env.timers.after(graceMs, end, { background: true });
   }
 
   /** Ends it at once. What it held is given out again, and nobody is charged. */

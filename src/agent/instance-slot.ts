@@ -42,6 +42,7 @@ export class InstanceSlot {
   #failures = 0;
   #drain: { reason: DrainReason; graceMs: number } | undefined;
   #isOver = false;
+  #isPaused = false;
   restarts = 0;
   readonly startedAtMs: number;
   lastError: ErrorInfo | undefined;
@@ -91,6 +92,7 @@ export class InstanceSlot {
     );
     this.#current = process;
     this.#startedAt = env.clock.mono();
+    if (this.#isPaused) process.pause(true);
     if (this.#drain !== undefined) process.drain(this.#drain.reason, this.#drain.graceMs);
     await process.spawn();
   }
@@ -167,6 +169,19 @@ export class InstanceSlot {
       if (reason === "completed") void this.launch().catch(() => this.#over(NOTHING));
       else this.#over(NOTHING);
     }
+  }
+
+  /** A source waits before it yields again, also in its next process. */
+  pause(paused: boolean): void {
+    this.#isPaused = paused;
+    this.#current?.pause(paused);
+  }
+
+  /** Its calls are told to end; killed after `graceMs`. Also while it is being drained. */
+  cancel(graceMs: number): void {
+    this.#drain ??= { reason: "cancelled", graceMs };
+    if (this.#current === undefined) this.kill();
+    else this.#current.cancel(graceMs);
   }
 
   kill(): void {

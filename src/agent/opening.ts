@@ -1,5 +1,5 @@
 import { pacingByStage } from "../definition/pacing.ts";
-import { type PipelineShape, partitionsByStage } from "../definition/shape.ts";
+import { hasStream, type PipelineShape, partitionsByStage } from "../definition/shape.ts";
 import type { OpenAsk } from "../streams/protocol.ts";
 import type { InstanceSlot } from "./instance-slot.ts";
 
@@ -11,6 +11,7 @@ export function openingOf(shape: PipelineShape, slots: Iterable<InstanceSlot>): 
     if (instance !== undefined && partitions[stage] !== undefined)
       former[stage] = [...(former[stage] ?? []), instance];
   }
-  const streams = shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name);
-  return { streams, pacing: pacingByStage(shape), partitions, former };
+  const streams = shape.nodes.filter(hasStream).map((node) => node.name);
+  const inputs = shape.nodes.filter((node) => node.input === "push").map((node) => node.name);
+  return { streams, inputs, pacing: pacingByStage(shape), partitions, former };
 }

@@ -1,10 +1,12 @@
 import { components, upstreamOf } from "../definition/graph.ts";
-import type { PipelineShape } from "../definition/shape.ts";
+import { hasStream, type PipelineShape } from "../definition/shape.ts";
 
 /** What a scan of a run's streams saw of one of them. */
 export interface StreamSight {
   readonly unsettled: number;
   readonly appended: number;
+  /** Of a push source: it takes no more items. */
+  readonly closed?: boolean;
 }
 
 export interface Progress {
@@ -26,29 +28,52 @@ export interface CompletionView extends Progress {
  * A node outside a cycle is done when everything upstream of it is complete - drained, exited, and so recorded -
  * and its stream holds nothing. The nodes of a cycle feed one another: they are done together, when all that
  * leads into the cycle is complete and two scans in a row saw nothing in any of their streams and nothing
- * appended between them.
+ * appended between them. A push source is done when it has been closed and its stream holds nothing.
  */
 export function nodesToComplete({ scans, held, ...progress }: CompletionView): string[] {
+  const inputs = new Set(
+    progress.shape.nodes.filter((node) => node.input === "push").map(({ name }) => name),
+  );
+  const isDone = (name: string): boolean =>
+    isQuiet(name, scans, inputs.has(name)) && held?.has(name) !== true;
   return unfedComponents(progress)
-    .filter((component) => component.every((name) => isQuiet(name, scans) && held?.has(name) !== true))
+    .filter((component) => component.every(isDone))
     .flat();
 }
 
 /** Groups of nodes - a node, or a cycle's - that nothing can reach any more but what is in their own streams. */
 export function unfedComponents({ shape, complete }: Progress): string[][] {
-  const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
+  const iterated = new Set(shape.nodes.filter((node) => !hasStream(node)).map(({ name }) => name));
   return components(shape).filter((component) => {
     const members = new Set(component);
-    if (component.some((name) => kinds.get(name) === "source" || complete.has(name))) return false;
+    if (component.some((name) => iterated.has(name) || complete.has(name))) return false;
     return !component.some((name) =>
       [...upstreamOf(shape, name)].some((upstream) => !members.has(upstream) && !complete.has(upstream)),
     );
   });
 }
 
-function isQuiet(name: string, [before, after]: CompletionView["scans"]): boolean {
+/**
+ * Whether there is a node that may have nothing more to do, so that its stream is worth a look: one that nothing feeds
+ * any more. A push source that is not `closed` is fed from outside.
+ */
+export function mayComplete(
+  progress: Progress,
+  draining: ReadonlySet<string>,
+  closed: ReadonlySet<string>,
+): boolean {
+  const open = new Set(progress.shape.nodes.filter((node) => node.input === "push").map(({ name }) => name));
+  for (const name of closed) open.delete(name);
+  return unfedComponents(progress).some((component) =>
+    component.some((name) => !draining.has(name) && !open.has(name)),
+  );
+}
+
+function isQuiet(name: string, [before, after]: CompletionView["scans"], isInput: boolean): boolean {
   const first = before.get(name);
   const second = after.get(name);
   if (first === undefined || second === undefined) return false;
+  // What comes from outside ends when somebody says so.
+  if (isInput && !(first.closed === true && second.closed === true)) return false;
   return first.unsettled === 0 && second.unsettled === 0 && first.appended === second.appended;
 }

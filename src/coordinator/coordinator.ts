@@ -1,4 +1,5 @@
 import type { Backplane } from "../backplane/contract.ts";
+import type { NodeKind } from "../definition/shape.ts";
 import type { Env, Timer } from "../env/env.ts";
 import { ERROR_CODES, type ErrorCode, RunError } from "../errors.ts";
 import { MmopClient } from "../mmop/client.ts";
@@ -6,7 +7,8 @@ import type { Sender } from "../mmop/envelope.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
 import { MmopServer } from "../mmop/server.ts";
 import { Members } from "./members.ts";
-import { type Deployment, DRAIN_GRACE_MS, RunController } from "./run-controller.ts";
+import { type Deployment, RunController } from "./run-controller.ts";
+import { DRAIN_GRACE_MS } from "./staff.ts";
 
 const LEASE_TTL_MS = 3_000;
 
@@ -100,6 +102,24 @@ export class Coordinator {
         return { status: controller.status };
       })
       .on("coord.dead-replay", ({ run, stage, ids }) => this.#controllerOf(run).replay(stage, ids))
+      .on("coord.close-source", async ({ run, source }) => {
+        const controller = this.#controllerOf(run);
+        await controller.commands.closeSource(source);
+        return { status: controller.status };
+      })
+      .on("coord.pause", async ({ run, stage, stop, now }) => {
+        const controller = this.#controllerOf(run);
+        await controller.commands.hold(stage, stop ? "stopped" : "paused", now);
+        return { status: statusNow(controller) };
+      })
+      .on("coord.resume", async ({ run, stage }) => {
+        const controller = this.#controllerOf(run);
+        await controller.commands.release(stage);
+        return { status: statusNow(controller) };
+      })
+      .on("coord.scale", async ({ run, stage, min, max }) => ({
+        instances: await this.#controllerOf(run).commands.scale(stage, min, max),
+      }))
       .on("coord.agent-ready", (body, { from }) => {
         this.#members.join(from, body);
         return { epoch: this.#epoch ?? 0 };
@@ -109,7 +129,7 @@ export class Coordinator {
       .on("coord.start-instance", async ({ run, stage }) => {
         const controller = this.#runs.get(run);
         if (controller === undefined) return refusal(`there is no run ${run}`, 400);
-        return await controller.addInstance(stage);
+        return await controller.commands.addInstance(stage);
       })
       .on("coord.stop-agent", async ({ agent }) => {
         if (!this.#members.has(agent)) return refusal(`could not stop agent ${agent}: it is not known`, 400);
@@ -139,6 +159,10 @@ export class Coordinator {
   }
 }
 
+function statusNow(controller: RunController): RunReport["status"] {
+  return controller.isPaused ? "paused" : controller.status;
+}
+
 type RunReport = ReplyOf<"coord.status">["runs"][number];
 
 async function statusOf(controller: RunController): Promise<RunReport> {
@@ -147,28 +171,41 @@ async function statusOf(controller: RunController): Promise<RunReport> {
   return {
     run,
     pipeline: shape.name,
-    status: controller.status,
+    status: statusNow(controller),
     startedAtMs: controller.startedAtMs,
     stages: shape.nodes.map(({ name, kind }) => {
       const stream = stats?.streams.find((known) => known.name === name);
       const counts = stats?.counts[name] ?? {};
+      const hold = controller.holdOf(name);
       return {
         stage: name,
         kind,
         instances: controller.instancesOf(name),
+        ...(hold === undefined ? {} : { hold }),
         waiting: stream?.waiting ?? 0,
         unsettled: stream?.unsettled ?? 0,
         delayed: stream?.delayed ?? 0,
         suspects: stream?.suspects ?? 0,
-        counts: countsOf(counts),
+        counts: countsOf(counts, kind),
       };
     }),
     ...(controller.error === undefined ? {} : { error: controller.error }),
   };
 }
 
-/** The counts that are promised, whatever else the streams process counts. */
-export function countsOf(counters: Readonly<Record<string, number>>): RunReport["stages"][number]["counts"] {
+/**
+ * The counts that are promised, whatever else the streams process counts. Of a source only what it gave is a count;
+ * a push source has items that did not get through as well, and they are all that it has accepted.
+ */
+export function countsOf(
+  counters: Readonly<Record<string, number>>,
+  kind: NodeKind,
+): RunReport["stages"][number]["counts"] {
+  const { dead = 0, discarded = 0, quarantined = 0, emitted = 0 } = counters;
+  if (kind === "source") {
+    const accepted = dead + discarded + quarantined;
+    return { accepted, completed: 0, filtered: 0, dead, discarded, quarantined, emitted };
+  }
   return {
     accepted: counters.accepted ?? 0,
     completed: counters.completed ?? 0,

@@ -1,12 +1,15 @@
-import type { NodeShape, PipelineShape } from "../definition/shape.ts";
+import type { PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
-import { unfedComponents } from "./completion.ts";
+import { mayComplete } from "./completion.ts";
 import { Holds } from "./holds.ts";
 import { quietNodes } from "./quiet-nodes.ts";
+import { RunCommands } from "./run-commands.ts";
+import { RunEvents } from "./run-events.ts";
 import { Setbacks } from "./setbacks.ts";
+import { type Hold, Staff } from "./staff.ts";
 import { settledOf, sightOf } from "./stream-sight.ts";
 
 export type RunStatus = "starting" | "running" | "draining" | "completed" | "stopped" | "failed";
@@ -20,12 +23,6 @@ export interface Deployment {
   readonly instances: ReadonlyMap<string, number>;
 }
 
-interface Wanted {
-  readonly id: string;
-  readonly stage: string;
-}
-
-export const DRAIN_GRACE_MS = 30_000;
 /** A page of large letters takes its time. */
 const REPLAY = { timeoutMs: 60_000 };
 /** A look at the streams that nothing has asked for: an event may have been lost. */
@@ -34,15 +31,19 @@ const LOOK_MS = 1_000;
 /** Brings one run from start to its end: places instances, completes stages as they run dry, stops or fails it. */
 export class RunController {
   readonly deployment: Deployment;
+  readonly commands: RunCommands;
   readonly startedAtMs: number;
   readonly #env: Env;
   readonly #client: MmopClient;
   readonly #setbacks = new Setbacks();
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #staff: Staff;
   readonly #draining = new Set<string>();
   readonly #complete = new Set<string>();
   readonly #holds = new Holds();
   readonly #over: (() => void)[] = [];
+  readonly events: RunEvents;
+  /** Push sources that take no more items. */
+  readonly #closed = new Set<string>();
   #looking = false;
   #lookAgain = false;
   #stopNow = false;
@@ -54,16 +55,66 @@ export class RunController {
   constructor(env: Env, client: MmopClient, deployment: Deployment) {
     this.#env = env;
     this.#client = client;
+    this.events = new RunEvents(env.clock);
     this.deployment = deployment;
     this.startedAtMs = env.clock.now();
-  }
-
-  get instances(): number {
-    return this.#wanted.size;
+    const { agent, run, shape, instances } = deployment;
+    this.#staff = new Staff({
+      client,
+      agent,
+      run,
+      nodes: shape.nodes,
+      instances,
+      onRefused: (stage, reason) =>
+        this.fail("MR_INSTANCE_FAILING", `stage ${stage}: no instance could be started: ${reason}`),
+    });
+    const status = (): RunStatus => this.status;
+    this.commands = new RunCommands({
+      run,
+      shape,
+      agent,
+      staff: this.#staff,
+      holds: this.#holds,
+      get status() {
+        return status();
+      },
+      isDone: (stage) => this.#isDone(stage),
+      look: () => this.look(),
+      emit: (happening) => this.events.emit(happening),
+      closeInput: (source) => this.#closeInput(source),
+    });
   }
 
   instancesOf(stage: string): number {
-    return [...this.#wanted.values()].filter((wanted) => wanted.stage === stage).length;
+    return this.#staff.of(stage);
+  }
+
+  holdOf(stage: string): Hold | undefined {
+    return this.#staff.holdOf(stage);
+  }
+
+  /** Whether everything that is not complete is held. */
+  get isPaused(): boolean {
+    if (this.status !== "running") return false;
+    const { nodes } = this.deployment.shape;
+    const open = nodes.filter(({ name }) => !this.#isDone(name));
+    return open.length > 0 && open.every(({ name }) => this.#staff.holdOf(name) !== undefined);
+  }
+
+  #isDone(stage: string): boolean {
+    return this.#complete.has(stage) || this.#draining.has(stage);
+  }
+
+  #setStatus(status: Exclude<RunStatus, "starting">): void {
+    if (this.status === status) return;
+    this.status = status;
+    this.events.emit({ kind: "status", status });
+  }
+
+  #setComplete(stage: string): void {
+    if (this.#complete.has(stage)) return;
+    this.#complete.add(stage);
+    this.events.emit({ kind: "stage", stage, status: "completed" });
   }
 
   isCompleted(stage: string): boolean {
@@ -72,49 +123,14 @@ export class RunController {
 
   /** Starts all instances: consumers first, so that nothing piles up while they load; no source that has ended. */
   async start(doneSources: readonly string[] = []): Promise<void> {
-    const { shape, instances } = this.deployment;
-    for (const source of doneSources) this.#complete.add(source);
-    const starts: Promise<void>[] = [];
-    for (const node of [...shape.nodes].reverse()) {
-      if (this.#complete.has(node.name)) continue;
-      const count = node.kind === "source" ? 1 : (instances.get(node.name) ?? node.settings.instances.min);
-      for (let i = 1; i <= count; i++) starts.push(this.#startInstance(node, `${node.name}.${i}`));
-    }
-    await Promise.all(starts);
-    if (this.status === "starting") this.status = "running";
+    const { shape } = this.deployment;
+    for (const source of doneSources) this.#setComplete(source);
+    const nodes = [...shape.nodes].reverse().filter((node) => !this.#complete.has(node.name));
+    await Promise.all(nodes.map((node) => this.#staff.fill(node.name)));
+    if (this.status === "starting") this.#setStatus("running");
+    // A resumed run: its push sources may have been closed in an earlier life.
+    if (shape.nodes.some((node) => node.input === "push")) await this.scan().catch(() => undefined);
     this.#scheduleLook();
-  }
-
-  async #startInstance(node: NodeShape, id: string): Promise<void> {
-    const { agent, run } = this.deployment;
-    this.#wanted.set(id, { id, stage: node.name });
-    const role = node.kind === "source" ? "source" : "worker";
-    const reply = await this.#client.request("agent.start-instance", agent, {
-      run,
-      stage: node.name,
-      id,
-      role,
-    });
-    if (reply.outcome === "failure")
-      this.fail("MR_INSTANCE_FAILING", `stage ${node.name}: no instance could be started: ${reply.reason}`);
-  }
-
-  /** One more instance of a stage, answered before it is up. */
-  async addInstance(stage: string): Promise<ReplyOf<"coord.start-instance">> {
-    const node = this.deployment.shape.nodes.find((known) => known.name === stage);
-    if (node === undefined) return { outcome: "failure", message: `there is no stage ${stage}`, code: 400 };
-    const isOpen = this.status === "running" && !this.#draining.has(stage) && node.kind !== "source";
-    if (!isOpen) return { outcome: "failure", message: `stage ${stage} takes no more instances`, code: 409 };
-    const number = Math.max(...[...this.#numbers(stage)], 0) + 1;
-    const id = `${stage}.${number}`;
-    await this.#startInstance(node, id);
-    return { outcome: "success", agent: this.deployment.agent, id };
-  }
-
-  *#numbers(stage: string): Generator<number> {
-    for (const wanted of this.#wanted.values()) {
-      if (wanted.stage === stage) yield Number(wanted.id.slice(stage.length + 1));
-    }
   }
 
   #scheduleLook(): void {
@@ -131,16 +147,18 @@ export class RunController {
 
   onStarted(body: BodyOf<"evt.instance-started">): void {
     this.#setbacks.started(body.stage);
+    this.events.emit({ kind: "instance-started", stage: body.stage, instance: body.id });
   }
 
   async onExited(body: BodyOf<"evt.instance-exited">): Promise<void> {
     const { id, stage, cause } = body;
+    this.events.emit({ kind: "instance-ended", stage, instance: id, cause });
     const node = this.deployment.shape.nodes.find((known) => known.name === stage);
     if (cause === "drained" || cause === "source-done" || cause === "killed") {
-      this.#wanted.delete(id);
-      if (cause === "source-done") this.#complete.add(stage);
+      this.#staff.left(id);
+      if (cause === "source-done") this.#setComplete(stage);
       if (this.#draining.has(stage) && this.instancesOf(stage) === 0 && this.status === "running")
-        this.#complete.add(stage);
+        this.#setComplete(stage);
       await this.#moved();
       return;
     }
@@ -158,7 +176,7 @@ export class RunController {
   }
 
   async #moved(): Promise<void> {
-    if (this.status === "draining" && this.#wanted.size === 0) {
+    if (this.status === "draining" && this.#staff.isEmpty) {
       // What the instances settled while they drained is part of the result.
       await this.scan().catch(() => undefined);
       this.#finish(this.error === undefined ? "stopped" : "failed");
@@ -172,7 +190,14 @@ export class RunController {
     this.stats = await this.#client.request("agent.streams-stats", this.deployment.agent, {
       run: this.deployment.run,
     });
+    for (const { name, closed } of this.stats.streams) if (closed === true) this.#closed.add(name);
     return this.stats;
+  }
+
+  async #closeInput(source: string): Promise<void> {
+    const { run, agent } = this.deployment;
+    await this.#client.request("agent.close-source", agent, { run, source });
+    this.#closed.add(source);
   }
 
   /** Looks whether stages have become complete; one look at a time, and one more if something happened meanwhile. */
@@ -201,10 +226,7 @@ export class RunController {
     // Streams run empty all the time; it means something only where nothing upstream can fill them again.
     const isOver = shape.nodes.every((node) => this.#complete.has(node.name));
     const progress = { shape, complete: this.#complete };
-    const isPossible = unfedComponents(progress).some((component) =>
-      component.some((stage) => !this.#draining.has(stage)),
-    );
-    if (!isPossible && !isOver) return;
+    if (!isOver && !mayComplete(progress, this.#draining, this.#closed)) return;
     const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.scan()));
     const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
     if (!isStill) this.#lookAgain = true;
@@ -216,7 +238,7 @@ export class RunController {
         run: this.deployment.run,
         stage,
       });
-      if (this.instancesOf(stage) === 0) this.#complete.add(stage);
+      if (this.instancesOf(stage) === 0) this.#setComplete(stage);
     }
     if (shape.nodes.every((node) => this.#complete.has(node.name))) {
       await this.scan();
@@ -243,27 +265,10 @@ export class RunController {
   async stop(now: boolean, error?: ErrorInfo): Promise<void> {
     if (this.isOver) return;
     this.error ??= error;
-    const { agent } = this.deployment;
-    if (now && !this.#stopNow) {
-      this.#stopNow = true;
-      this.status = "draining";
-      await Promise.all(
-        [...this.#wanted.keys()].map((id) => this.#client.request("agent.stop-instance", agent, { id })),
-      );
-    } else if (this.status !== "draining") {
-      this.status = "draining";
-      const known = await Promise.all(
-        [...this.#wanted.keys()].map(async (id) => {
-          const reply = await this.#client.request("agent.drain-instance", agent, {
-            id,
-            reason: "stopped",
-            graceMs: DRAIN_GRACE_MS,
-          });
-          return { id, known: reply.known };
-        }),
-      );
-      for (const { id, known: isKnown } of known) if (!isKnown) this.#wanted.delete(id);
-    }
+    if (this.status === "draining" && (!now || this.#stopNow)) return;
+    this.#stopNow ||= now;
+    this.#setStatus("draining");
+    await this.#staff.end(now);
     await this.#moved();
   }
 
@@ -280,7 +285,7 @@ export class RunController {
 
   #finish(status: "completed" | "stopped" | "failed"): void {
     if (this.isOver) return;
-    this.status = status;
+    this.#setStatus(status);
     for (const listener of this.#over.splice(0)) listener();
   }
 

@@ -7,7 +7,7 @@ interface SeenStreams {
 
 /** What completion is decided from, by stream. */
 export function sightOf({ streams }: Pick<SeenStreams, "streams">): Map<string, StreamSight> {
-  return new Map(streams.map(({ name, unsettled, appended }) => [name, { unsettled, appended }]));
+  return new Map(streams.map(({ name, ...sight }) => [name, sight]));
 }
 
 const SETTLED = ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"];

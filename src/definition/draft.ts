@@ -4,6 +4,7 @@ import { NODE, type Port } from "./node.ts";
 import { readNodeOptions } from "./node-options.ts";
 import { functionLike } from "./option-rules.ts";
 import type { PipelineSettings } from "./pipeline-options.ts";
+import { isPush } from "./push.ts";
 import { group, optional, readOptions } from "./rule.ts";
 import type { Definition, EdgeDefinition, NodeDefinition, NodeKind } from "./shape.ts";
 import { handlerOf } from "./work.ts";
@@ -38,7 +39,12 @@ export class Draft {
       );
     }
     const handler = handlerOf(work, subject);
-    this.#nodes.set(name, { name, kind, handler, ...readNodeOptions(kind, options, subject) });
+    const input = isPush(work) ? ({ input: "push" } as const) : {};
+    if (kind !== "source" && isPush(work)) {
+      const message = `${subject}: push() is a source; write pipeline.source(${JSON.stringify(name)}, push())`;
+      throw new DefinitionError("MR_BAD_OPTION", message);
+    }
+    this.#nodes.set(name, { name, kind, handler, ...input, ...readNodeOptions(kind, options, subject) });
     return name;
   }
 

@@ -1,3 +1,5 @@
+import type { PushOptions } from "./push.ts";
+import type { RunEvent } from "./run-event.ts";
 import type { RunResult } from "./run-result.ts";
 
 export interface RunOptions<Params extends object = Record<string, unknown>> {
@@ -17,7 +19,7 @@ export interface RunOptions<Params extends object = Record<string, unknown>> {
 
 export interface RunStatus {
   readonly run: string;
-  readonly status: "running" | RunResult["status"];
+  readonly status: "running" | "paused" | RunResult["status"];
   readonly stages: RunResult["stages"];
 }
 
@@ -27,6 +29,42 @@ export interface Handle {
   /** Resolves when the run is over. */
   readonly done: Promise<RunResult>;
   status(): Promise<RunStatus>;
-  /** Finishes what is in hand and stops; with `now` at once. What is unfinished is kept. */
-  stop(how?: { readonly now?: boolean }): Promise<void>;
+  /**
+   * Gives items to a push source. An array is a list of items, stored all or none; anything else is one item. Many
+   * pushes at a time cost little: what is pushed in one turn of the event loop is stored together.
+   *
+   * Resolves when the items are durable. Beyond 8 MiB that are not, a push waits before it reads its items.
+   *
+   * Rejects with EncodingError MR_NOT_ENCODABLE, MR_ITEM_TOO_LARGE or MR_PUSH_TOO_LARGE (16 MiB a push), none of the
+   * items being stored; RunError MR_RUN_UNKNOWN or MR_NOT_PUSHABLE for a source that is none, MR_RUN_OVER when the
+   * run has ended; DefinitionError MR_BAD_OPTION; StreamError for what the streams refuse.
+   */
+  push<Item = unknown>(source: string, items: Item | readonly Item[], options?: PushOptions): Promise<void>;
+  /**
+   * Closes a push source, for good: no more items come, and when all is done the run completes by itself. What was
+   * pushed with this handle before is stored first.
+   *
+   * Rejects with RunError MR_RUN_UNKNOWN, MR_NOT_PUSHABLE or MR_RUN_OVER.
+   */
+  close(source: string): Promise<void>;
+  /**
+   * Gives a stage, or without one all of them, no more items until {@link resume}. What is in hand is finished; the
+   * instances of a stage end (`ctx.onDrain` says "paused"), a source waits before its next item.
+   *
+   * Rejects with RunError MR_RUN_UNKNOWN for a stage that is not there, MR_RUN_OVER, or MR_STAGE_STATE for one that
+   * has completed; so do the other commands.
+   */
+  pause(stage?: string): Promise<void>;
+  /** Ends the pause, or the stop, of a stage, or of all of them. */
+  resume(stage?: string): Promise<void>;
+  /**
+   * Finishes what is in hand and stops; what is unfinished is kept. With `now` calls in hand are cancelled: their
+   * `ctx.signal` aborts, and a second later their processes are ended. With a `stage` only that one stops, until it is
+   * resumed, and the run goes on.
+   */
+  stop(how?: { readonly now?: boolean; readonly stage?: string }): Promise<void>;
+  /** Sets the number of a stage's instances, whatever its settings say. Those too many finish what is in hand. */
+  scale(stage: string, instances: number): Promise<void>;
+  /** What happens in the run from now on, until it is over. */
+  events(): AsyncIterableIterator<RunEvent>;
 }

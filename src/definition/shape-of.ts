@@ -5,7 +5,12 @@ export function shapeOf(definition: Definition): PipelineShape {
   const { name, durability, nodes, edges } = definition;
   return {
     name,
-    nodes: [...nodes.values()].map(({ name, kind, settings }) => ({ name, kind, settings })),
+    nodes: [...nodes.values()].map(({ name, kind, settings, input }) => ({
+      name,
+      kind,
+      settings,
+      ...(input === undefined ? {} : { input }),
+    })),
     edges: edges.map(({ from, to, conditional }) => ({ from, to, conditional })),
     durability,
   };

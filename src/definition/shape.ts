@@ -56,6 +56,13 @@ export interface NodeShape {
   readonly name: string;
   readonly kind: NodeKind;
   readonly settings: NodeSettings;
+  /** Of a source that is not iterated over: its items come from outside, through a stream of its own. */
+  readonly input?: "push";
+}
+
+/** Whether a node takes items from a stream of its own: all but the sources that are iterated over. */
+export function hasStream(node: NodeShape): boolean {
+  return node.kind !== "source" || node.input === "push";
 }
 
 export interface EdgeShape {

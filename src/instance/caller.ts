@@ -12,7 +12,7 @@ import type { InHand } from "./in-hand.ts";
 import type { Outputs } from "./outputs.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
-import type { ItemRef } from "./work.ts";
+import { type ItemRef, saidOf } from "./work.ts";
 
 export interface CallerParts {
   readonly env: Env;
@@ -195,7 +195,7 @@ export class Caller {
       }
       if (returned.kind === "one") {
         if (context.failed === undefined) {
-          const placed = outputs.place(returned.value);
+          const placed = outputs.place(returned.value, saidOf(node, refs[0] as ItemRef));
           transactions.count("emitted", 1);
           this.#settleAll(refs, items, context, placed);
         } else this.#settleAll(refs, items, context, false);

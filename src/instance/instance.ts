@@ -164,6 +164,11 @@ export class Instance {
     );
   }
 
+  /** Sources: no more is asked of it, or it goes on. Before it has started it is of no effect. */
+  pause(paused: boolean): void {
+    this.#source?.pause(paused);
+  }
+
   /** Stops taking, finishes what has begun, stores it. Sources: `runSource` then ends by itself. */
   drain(reason: DrainReason): Promise<void> {
     this.#drained ??= this.#drain(reason);

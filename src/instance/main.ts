@@ -44,6 +44,7 @@ async function main(): Promise<void> {
     if (start?.role !== "source") void drained.then(() => end("drained"));
   };
 
+  let isPaused = false;
   let start: InstanceStart | undefined;
 
   const begin = async (message: InstanceStart): Promise<void> => {
@@ -78,6 +79,7 @@ async function main(): Promise<void> {
       await fail();
       return;
     }
+    if (isPaused) instance.pause(true);
     if (drainReason !== undefined) drain(drainReason);
     if (message.role !== "source") return;
     const outcome = await instance.runSource();
@@ -89,7 +91,11 @@ async function main(): Promise<void> {
   parent.onMessage((message) => {
     const told = message as ToInstance;
     if (told.kind === "start") void begin(told.start);
-    else drain(told);
+    else if (told.kind === "drain") drain(told);
+    else {
+      isPaused = told.paused;
+      instance?.pause(isPaused);
+    }
   });
 }
 

@@ -4,7 +4,10 @@ import type { ErrorInfo } from "../errors.ts";
 /** What an agent tells an instance that it has spawned. */
 export type ToInstance =
   | { readonly kind: "start"; readonly start: InstanceStart }
-  | { readonly kind: "drain"; readonly reason: DrainReason; readonly graceMs: number };
+  /** `graceMs` from now its calls are aborted; said again with less, the sooner. */
+  | { readonly kind: "drain"; readonly reason: DrainReason; readonly graceMs: number }
+  /** Of a source: it yields no more until it is told to go on. */
+  | { readonly kind: "pause"; readonly paused: boolean };
 
 export interface InstanceStart {
   readonly run: string;

@@ -70,6 +70,8 @@ export class SourceLoop {
   #hasProgressed = false;
   #iteration: SourceIteration | undefined;
   #refused: Error | undefined;
+  /** The next item is not asked for. */
+  #isPaused = false;
 
   constructor(options: SourceLoopOptions) {
     const { env, definition, node } = options;
@@ -156,6 +158,8 @@ export class SourceLoop {
     let until = env.clock.mono() + TURN_MS;
     let turns = 0;
     for (;;) {
+      if (this.#isCrowded) await this.#room();
+      if (this.#refused !== undefined) throw this.#refused;
       if (this.#mayStop) break;
       let step = iteration.next();
       if (step instanceof Promise) {
@@ -177,8 +181,6 @@ export class SourceLoop {
       if (this.#stopping && this.#sinceToken === 0 && state.token !== undefined) break;
       if (iteration.isBatched) this.#takeBatch(value as SourceBatch<unknown>);
       else this.#take(value);
-      if (this.#isCrowded) await this.#room();
-      if (this.#refused !== undefined) throw this.#refused;
     }
     await Promise.race([this.#endIteration(iteration), env.timers.sleep(MAX_ENDING_MS)]);
     return "stopped";
@@ -252,13 +254,19 @@ export class SourceLoop {
 
   get #isCrowded(): boolean {
     const bytes = this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes;
-    if (bytes > MAX_UNCONFIRMED_BYTES) return true;
+    if (bytes > MAX_UNCONFIRMED_BYTES || (this.#isPaused && !this.#stopping)) return true;
     // n.b. one that is being stopped looks for a good place to end at, not for room.
     if (this.#backpressure === undefined || this.#stopping) return false;
     return this.#backpressure.isHeld(this.#transactions.outputsOnTheirWay, bytes);
   }
 
-  /** Waits while too much is under way, or a stage that it feeds is full. */
+  /** No item is asked for any more, or they are again. */
+  pause(paused: boolean): void {
+    this.#isPaused = paused;
+    this.#wake?.();
+  }
+
+  /** Waits while it is paused, too much is under way, or a stage that it feeds is full. */
   async #room(): Promise<void> {
     while (this.#isCrowded && !this.#stopped && this.#refused === undefined) {
       this.#flush();

@@ -1,7 +1,9 @@
+import type { NodeShape } from "../definition/shape.ts";
 import type { Mark } from "../streams/contract.ts";
 import type { DeliveredRange } from "../streams/protocol.ts";
 import { Frame } from "../wire/frame.ts";
 import type { ItemDecoder } from "../wire/item-codec.ts";
+import type { Said } from "./placement.ts";
 
 /** A delivered range of items, being worked off. */
 export class WorkRange {
@@ -53,4 +55,18 @@ export class WorkRange {
 export interface ItemRef {
   readonly range: WorkRange;
   readonly index: number;
+}
+
+/** What was said of an item when it was pushed: it goes on with the item to the stages behind the source. */
+export function saidOf(node: NodeShape, { range, index }: ItemRef): Said | undefined {
+  if (node.input !== "push") return undefined;
+  const meta = range.frame.meta?.get(index);
+  if (meta === undefined) return undefined;
+  const { key, headers, priority, dedupeKey } = meta;
+  return {
+    ...(key === undefined ? {} : { key }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(dedupeKey === undefined ? {} : { dedupeKey }),
+  };
 }

@@ -94,10 +94,18 @@ export const AGENT_MESSAGES = {
     reply: object({ known: flag }),
     errors: COMMAND_ERRORS,
   },
-  "agent.stop-instance": {
-    about: "Kills an instance at once (SIGKILL); what it held is delivered again.",
+  "agent.pause-instance": {
+    about: "A source yields no more for now, or goes on.",
     direction: "coordinator → agent",
-    body: object({ id: text }),
+    body: object({ id: text, paused: flag }),
+    reply: object({ known: flag }),
+    errors: COMMAND_ERRORS,
+  },
+  "agent.stop-instance": {
+    about:
+      "Cancels what an instance has in hand and ends it, by SIGKILL after `graceMs`; what it held comes again.",
+    direction: "coordinator → agent",
+    body: object({ id: text, graceMs: optional(count) }),
     reply: object({ known: flag }),
     errors: COMMAND_ERRORS,
   },
@@ -114,6 +122,13 @@ export const AGENT_MESSAGES = {
     body: object({ run: text }),
     reply: object({ known: flag }),
     errors: COMMAND_ERRORS,
+  },
+  "agent.close-source": {
+    about: "A push source takes no more items, for good.",
+    direction: "coordinator → agent",
+    body: object({ run: text, source: text }),
+    reply: object({}),
+    errors: [...RUN_ERRORS, "MR_STREAM_CLOSED"],
   },
   "agent.streams-stats": {
     about: "The truth of a run's streams: completion is decided from it.",

@@ -4,6 +4,7 @@ import { count, flag, list, number, object, oneOf, optional, outcome, text } fro
 /** Anyone → coordinator: requests on `mr.v1.coord.<verb>`. */
 const ERRORS = ["MR_PROTOCOL", "MR_PROTOCOL_VERSION"] as const;
 const RUN_ERRORS = [...ERRORS, "MR_RUN_UNKNOWN"] as const;
+const COMMAND_ERRORS = [...RUN_ERRORS, "MR_RUN_OVER", "MR_STAGE_STATE"] as const;
 
 /** Why a start or stop request was refused; `code` is HTTP's: 400 not known, 503 nobody to do it. */
 const refusal = { message: text, code: count };
@@ -39,6 +40,8 @@ export const COORDINATOR_MESSAGES = {
               stage: text,
               kind: nodeKind,
               instances: count,
+              /** Why it gets no items, when somebody said so. */
+              hold: optional(oneOf("paused", "stopped")),
               waiting: count,
               unsettled: count,
               delayed: count,
@@ -65,6 +68,41 @@ export const COORDINATOR_MESSAGES = {
     body: object({ run: text, stage: text, ids: list(text) }),
     reply: object({ replayed: count, missing: list(text), unreadable: list(text) }),
     errors: [...RUN_ERRORS, "MR_STAGE_COMPLETED", "MR_STREAM_CLOSED"],
+  },
+  "coord.pause": {
+    about:
+      "A stage, or all of them, gets no more items until it is resumed; with `stop` its source ends as well.",
+    direction: "anyone → coordinator",
+    body: object({
+      run: text,
+      stage: optional(text),
+      stop: flag,
+      /** Cuts off what is in hand. */
+      now: flag,
+    }),
+    reply: object({ status: runStatus }),
+    errors: COMMAND_ERRORS,
+  },
+  "coord.resume": {
+    about: "A stage, or all of them, goes on.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, stage: optional(text) }),
+    reply: object({ status: runStatus }),
+    errors: COMMAND_ERRORS,
+  },
+  "coord.scale": {
+    about: "Brings the number of a stage's instances into a range.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, stage: text, min: count, max: count }),
+    reply: object({ instances: count }),
+    errors: COMMAND_ERRORS,
+  },
+  "coord.close-source": {
+    about: "A push source takes no more items: when all is done, the run completes.",
+    direction: "anyone → coordinator",
+    body: object({ run: text, source: text }),
+    reply: object({ status: runStatus }),
+    errors: [...RUN_ERRORS, "MR_RUN_OVER", "MR_NOT_PUSHABLE"],
   },
   "coord.pipeline-info": {
     about: "Every stage of every pipeline with its counts of instances. Monomyth: RECIPE-INFO.",

@@ -72,6 +72,8 @@ export const streamStats = object({
   suspects: count,
   /** Grows with every append: two equal scans mean that nothing came between. */
   appended: count,
+  /** Of a push source that takes no more items. */
+  closed: optional(flag),
 });
 export type StreamStats = Of<typeof streamStats>;
 
@@ -82,6 +84,7 @@ const nodeShape: Field<NodeShape> = object(
   {
     name: text,
     kind: nodeKind,
+    input: optional(oneOf("push")),
     settings: object(
       {
         batch: optional(object({ size: number, withinMs: number }, { open: true })),

@@ -45,6 +45,10 @@ export const recordKeys = {
   sourceState: (source: string): string => `source/${source}`,
   /** How many partitions the items of a stage with `orderBy` were placed by. */
   partitions: (stage: string): string => `partitions/${stage}`,
+  /** In place of a source's name: one of those who push into it. */
+  pusher: (source: string, name: string): string => `push/${source}/${name}`,
+  /** There when a push source takes no more items. */
+  inputClosed: (source: string): string => `closed/${source}`,
   quarantine: (stage: string, frame: number): string => `quarantine/${stage}/${frame}`,
   /** Where a record goes whose stored value is damaged. */
   damaged: (key: string): string => `damaged/${key}`,

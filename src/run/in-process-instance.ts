@@ -118,6 +118,15 @@ export class InProcessInstance implements InProcessHandle {
     return this.#instance.drain(reason);
   }
 
+  /** Aborts its calls. */
+  abort(): void {
+    this.#instance.abort();
+  }
+
+  pause(paused: boolean): void {
+    this.#instance.pause(paused);
+  }
+
   loseConnection(): void {
     this.#socket?.destroy();
   }

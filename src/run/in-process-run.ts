@@ -1,21 +1,19 @@
+import { mayComplete } from "../coordinator/completion.ts";
 import { Holds } from "../coordinator/holds.ts";
 import { quietNodes } from "../coordinator/quiet-nodes.ts";
-import { Setbacks } from "../coordinator/setbacks.ts";
-import { settledOf, sightOf } from "../coordinator/stream-sight.ts";
+import { RunCommands } from "../coordinator/run-commands.ts";
+import { RunEvents } from "../coordinator/run-events.ts";
+import { sightOf } from "../coordinator/stream-sight.ts";
 import { checkGraph } from "../definition/check-graph.ts";
+import { runOver } from "../definition/inputs.ts";
 import { pacingByStage } from "../definition/pacing.ts";
 import type { RunResult } from "../definition/run-result.ts";
-import {
-  type Definition,
-  type NodeShape,
-  type PipelineShape,
-  partitionsByStage,
-} from "../definition/shape.ts";
+import { type Definition, hasStream, type PipelineShape, partitionsByStage } from "../definition/shape.ts";
 import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import type { Env, Timers } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
-import { type ErrorInfo, ensureError, errorInfo, RunError } from "../errors.ts";
+import type { ErrorInfo } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import type { StreamEngine } from "../streams/contract.ts";
@@ -24,8 +22,10 @@ import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.t
 import { StreamServer } from "../streams/server.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { keepBlobsInMemory } from "./in-process-blobs.ts";
-import { type InProcessHandle, InProcessInstance } from "./in-process-instance.ts";
+import type { InProcessHandle } from "./in-process-instance.ts";
 import { inProcessLetters } from "./in-process-letters.ts";
+import { InProcessStaff } from "./in-process-staff.ts";
+import { Pushes } from "./pushes.ts";
 import { runResultOf } from "./run-result.ts";
 
 export interface InProcessOptions {
@@ -47,10 +47,6 @@ export interface InProcessProbe {
   readonly sockets: Timers;
 }
 
-const RETRY_MS = 100;
-/** How often an instance for suspects is asked whether there are any left. */
-const SUSPECTS_LOOK_MS = 1_000;
-
 /**
  * A run inside this process, over memory streams: the same streams server, stage loop and rules, without
  * processes of their own. For scripts and tests: user code that blocks or exits takes all of it along.
@@ -58,45 +54,95 @@ const SUSPECTS_LOOK_MS = 1_000;
 export class InProcessRun {
   readonly run: string;
   readonly shape: PipelineShape;
+  readonly pushes: Pushes;
+  readonly commands: RunCommands;
   /** Its dead letters; of a run that is over they can be read, and no more. */
   readonly dead: DeadLetters;
   readonly #options: InProcessOptions;
-  readonly #params: unknown;
   readonly #server: StreamServer;
   readonly #secret: string;
   readonly #startedAt: number;
-  readonly #instances = new Set<InProcessInstance>();
-  /** Stages that have an instance for suspects. */
-  readonly #tended = new Set<string>();
+  readonly #staff: InProcessStaff;
   readonly #complete = new Set<string>();
   readonly #draining = new Set<string>();
-  readonly #setbacks = new Setbacks();
   readonly #holds = new Holds();
+  readonly events: RunEvents;
+  /** Push sources that take no more items. */
+  readonly #closed = new Set<string>();
   #control: StreamConnection | undefined;
   #looking = false;
   #lookAgain = false;
   #status: "running" | RunResult["status"] = "running";
   #stopping = false;
   #error: ErrorInfo | undefined;
-  #numbers = 0;
   #onOver: (() => void)[] = [];
 
   private constructor(options: InProcessOptions, params: unknown, server: StreamServer, secret: string) {
+    const { env, definition } = options;
     this.#options = options;
-    this.#params = params;
+    this.events = new RunEvents(env.clock);
     this.#server = server;
     this.#secret = secret;
-    this.#startedAt = options.env.clock.mono();
-    this.shape = shapeOf(options.definition);
+    this.#startedAt = env.clock.mono();
+    this.shape = shapeOf(definition);
     this.dead = inProcessLetters({
-      env: options.env,
+      env,
       shape: this.shape,
       server,
       holds: this.#holds,
       isCompleted: (stage) => this.#status !== "running" || this.#draining.has(stage),
       onReplayed: () => void this.#look(),
     });
-    this.run = `in-process-${options.env.random.bytes(3).toString("hex")}`;
+    this.run = `in-process-${env.random.bytes(3).toString("hex")}`;
+    this.pushes = new Pushes(env, this.shape, async () => {
+      if (this.#status !== "running") throw runOver(this.run, this.#status);
+      return { socket: this.#connect(), secret };
+    });
+    this.#staff = this.#newStaff(params);
+    const status = (): string => (this.#stopping && this.#status === "running" ? "draining" : this.#status);
+    this.commands = new RunCommands({
+      run: this.run,
+      shape: this.shape,
+      agent: "in-process",
+      staff: this.#staff,
+      holds: this.#holds,
+      get status() {
+        return status();
+      },
+      isDone: (stage) => this.#isDone(stage),
+      look: () => this.#look(),
+      emit: (happening) => this.events.emit(happening),
+      closeInput: async (source) => {
+        await (this.#control as StreamConnection).request("close", { stream: source });
+        this.#closed.add(source);
+      },
+    });
+  }
+
+  #newStaff(params: unknown): InProcessStaff {
+    const { env, definition, probe, instances, onMessage } = this.#options;
+    return new InProcessStaff({
+      env,
+      run: this.run,
+      nodes: this.shape.nodes,
+      instances,
+      params,
+      secret: this.#secret,
+      definitionOf: (handle) => probe?.definitionOf(handle) ?? definition,
+      connect: () => this.#connect(),
+      control: () => this.#control as StreamConnection,
+      onMessage,
+      onHappening: (happening) => this.events.emit(happening),
+      onSourceDone: (source) => this.#setComplete(source),
+      onLeft: (stage) => {
+        if (this.#staff.of(stage) === 0 && this.#draining.has(stage)) this.#setComplete(stage);
+        void this.#look();
+      },
+      onFailed: (error) => {
+        this.#error ??= error;
+        void this.stop();
+      },
+    });
   }
 
   /** Throws DefinitionError and UsageError MR_BAD_PARAMS before anything runs. */
@@ -115,10 +161,14 @@ export class InProcessRun {
   }
 
   async #begin(): Promise<void> {
-    const nodes = this.shape.nodes;
+    const { nodes } = this.shape;
     await this.#server.open(
-      nodes.filter((node) => node.kind !== "source").map((node) => node.name),
-      { pacing: pacingByStage(this.shape), partitions: partitionsByStage(this.shape) },
+      nodes.filter(hasStream).map((node) => node.name),
+      {
+        inputs: nodes.filter((node) => node.input === "push").map((node) => node.name),
+        pacing: pacingByStage(this.shape),
+        partitions: partitionsByStage(this.shape),
+      },
     );
     this.#control = await StreamConnection.greet(
       this.#connect(),
@@ -126,15 +176,11 @@ export class InProcessRun {
       {
         onEvent: (event) => {
           if (event.kind === "empty") void this.#look();
-          if (event.kind === "suspects") void this.#tendSuspects(event.stage);
+          if (event.kind === "suspects") void this.#staff.tendSuspects(event.stage);
         },
       },
     );
-    for (const node of [...nodes].reverse()) {
-      const count =
-        node.kind === "source" ? 1 : (this.#options.instances.get(node.name) ?? node.settings.instances.min);
-      for (let i = 0; i < count; i++) void this.#keep(node, node.kind === "source" ? "source" : "worker");
-    }
+    for (const node of [...nodes].reverse()) await this.#staff.fill(node.name);
     void this.#look();
   }
 
@@ -144,96 +190,14 @@ export class InProcessRun {
     return ours;
   }
 
-  /** Runs an instance of a node, and another one where its setup or its source has failed, or it was killed. */
-  async #keep(node: NodeShape, role: InProcessInstance["role"]): Promise<void> {
-    const { env, definition, probe } = this.#options;
-    for (;;) {
-      if (this.#stopping || this.#draining.has(node.name)) return this.#ended(node);
-      const instance = new InProcessInstance({
-        env,
-        node,
-        id: `${node.name}.${++this.#numbers}`,
-        role,
-        run: this.run,
-        params: this.#params,
-        secret: this.#secret,
-        definition: (handle) => probe?.definitionOf(handle) ?? definition,
-        connect: () => this.#connect(),
-        onMessage: (message) => this.#options.onMessage(node.name, message),
-        onUp: () => this.#setbacks.started(node.name),
-      });
-      this.#instances.add(instance);
-      const end = await instance.live();
-      this.#instances.delete(instance);
-      if (end.how === "source-done") this.#complete.add(node.name);
-      if (end.how === "source-done" || end.how === "drained") return this.#ended(node);
-      const settled = end.how === "killed" ? await this.#judge(instance, end.what) : 0;
-      if (role === "suspect" && !(await this.#hasSuspects(node.name))) return this.#ended(node);
-      const reason =
-        role === "suspect"
-          ? undefined
-          : this.#setbacks.add(node, {
-              stage: node.name,
-              cause: end.how === "killed" ? "crashed" : end.cause,
-              error: end.how === "killed" ? undefined : end.error,
-              progressed: end.how === "failed" && end.progressed,
-              settled,
-              what: end.how === "killed" ? end.what : "it failed",
-            });
-      if (reason !== undefined) {
-        const error = errorInfo(
-          new RunError(reason.code, `run ${this.run}: ${reason.message}`, { scope: "run" }),
-        );
-        const cause = end.how === "failed" ? end.error : undefined;
-        this.#error ??= { ...error, stack: cause?.stack ?? error.stack };
-        void this.stop();
-        return this.#ended(node);
-      }
-      await env.timers.sleep(RETRY_MS);
-    }
+  #isDone(stage: string): boolean {
+    return this.#complete.has(stage) || this.#draining.has(stage);
   }
 
-  /** What a killed instance held is judged before anybody else may take it. Gives what its stage has settled so far. */
-  async #judge({ id, stage, role }: InProcessInstance, what: string): Promise<number> {
-    if (role !== "source") {
-      await (this.#control as StreamConnection).request("verdict", {
-        instance: id,
-        stage,
-        charge: true,
-        external: false,
-        what,
-        cause: "instance-died",
-      });
-    }
-    return settledOf(await this.#scan(), stage);
-  }
-
-  async #hasSuspects(stage: string): Promise<boolean> {
-    return (await this.#scan()).streams.some(({ name, suspects }) => name === stage && suspects > 0);
-  }
-
-  /** Items that were in hand when an instance was killed run alone, in an instance for them. */
-  async #tendSuspects(stage: string): Promise<void> {
-    const node = this.shape.nodes.find((known) => known.name === stage);
-    if (node === undefined || this.#tended.has(stage)) return;
-    this.#tended.add(stage);
-    const look = this.#options.env.timers.every(SUSPECTS_LOOK_MS, () => {
-      void this.#hasSuspects(stage).then((has) => {
-        for (const instance of has ? [] : this.#instances)
-          if (instance.stage === stage && instance.role === "suspect") void instance.drain("scaled");
-      });
-    });
-    await this.#keep(node, "suspect");
-    look.cancel();
-    this.#tended.delete(stage);
-    if (!this.#stopping && this.#status === "running" && (await this.#hasSuspects(stage)))
-      await this.#tendSuspects(stage);
-  }
-
-  #ended(node: NodeShape): void {
-    const isLast = ![...this.#instances].some((instance) => instance.stage === node.name);
-    if (isLast && this.#draining.has(node.name)) this.#complete.add(node.name);
-    void this.#look();
+  #setComplete(stage: string): void {
+    if (this.#complete.has(stage)) return;
+    this.#complete.add(stage);
+    this.events.emit({ kind: "stage", stage, status: "completed" });
   }
 
   async #scan(): Promise<StatsAnswer> {
@@ -247,34 +211,44 @@ export class InProcessRun {
     while (this.#lookAgain && this.#status === "running") {
       this.#lookAgain = false;
       if (this.#stopping) {
-        if (this.#instances.size === 0) await this.#finish(this.#error === undefined ? "stopped" : "failed");
+        if (this.#staff.isEmpty) await this.#finish(this.#error === undefined ? "stopped" : "failed");
         continue;
       }
-      const progress = { shape: this.shape, complete: this.#complete };
-      const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#scan()));
-      const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
-      if (!isStill) this.#lookAgain = true;
-      for (const name of isStill ? quiet : []) {
-        if (this.#draining.has(name)) continue;
-        this.#draining.add(name);
-        for (const instance of this.#instances) if (instance.stage === name) void instance.drain("completed");
-      }
+      await this.#completeStages();
       if (this.shape.nodes.every((node) => this.#complete.has(node.name))) await this.#finish("completed");
     }
     this.#looking = false;
   }
 
+  async #completeStages(): Promise<void> {
+    const progress = { shape: this.shape, complete: this.#complete };
+    if (!mayComplete(progress, this.#draining, this.#closed)) return;
+    const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#scan()));
+    const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
+    if (!isStill) this.#lookAgain = true;
+    for (const name of isStill ? quiet : []) {
+      if (this.#draining.has(name)) continue;
+      this.#draining.add(name);
+      this.#staff.complete(name);
+    }
+  }
+
   async #finish(status: RunResult["status"]): Promise<void> {
     this.#stats = await this.#scan();
     this.#status = status;
+    this.events.emit({ kind: "status", status });
+    this.pushes.fail(runOver(this.run, status));
     await this.#server.close();
     for (const listener of this.#onOver.splice(0)) listener();
   }
 
   #stats: StatsAnswer | undefined;
 
-  get status(): "running" | RunResult["status"] {
-    return this.#status;
+  get status(): "running" | "paused" | RunResult["status"] {
+    if (this.#status !== "running" || this.#stopping) return this.#status;
+    const open = this.shape.nodes.filter(({ name }) => !this.#isDone(name));
+    const isPaused = open.length > 0 && open.every(({ name }) => this.#staff.holdOf(name) !== undefined);
+    return isPaused ? "paused" : "running";
   }
 
   /** Counts so far. */
@@ -282,13 +256,17 @@ export class InProcessRun {
     return this.#stats ?? (await this.#scan());
   }
 
-  async stop(): Promise<void> {
+  /** See `Handle.close`. */
+  async close(source: string): Promise<void> {
+    await this.pushes.settled(source);
+    await this.commands.closeSource(source);
+  }
+
+  /** Drains the run; with `now` its calls are aborted, and given up a moment later. */
+  async stop(now = false): Promise<void> {
+    if (this.#status !== "running") return;
     this.#stopping = true;
-    for (const instance of this.#instances) {
-      void instance.drain("stopped").catch((error) => {
-        this.#error ??= errorInfo(ensureError(error));
-      });
-    }
+    this.#staff.end(now);
     await this.#look();
   }
 

@@ -4,7 +4,10 @@ import { LocalBackplane } from "../backplane/local.ts";
 import { describeModule } from "../bundle/describe.ts";
 import type { Description } from "../bundle/description.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
+import type { RunCommands } from "../coordinator/run-commands.ts";
 import type { RunController } from "../coordinator/run-controller.ts";
+import type { RunEvents } from "../coordinator/run-events.ts";
+import { runOver } from "../definition/inputs.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
@@ -12,6 +15,7 @@ import { DataDirectoryError, UsageError } from "../errors.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
+import { Pushes } from "./pushes.ts";
 import { addressIn, type RunAddress } from "./run-address.ts";
 import { runResultOf } from "./run-result.ts";
 import { chooseRun, type Resume, type RunManifest, RunStore } from "./run-store.ts";
@@ -41,17 +45,20 @@ export class LocalRun {
   readonly manifest: RunManifest;
   readonly isResumed: boolean;
   readonly controller: RunController;
+  readonly pushes: Pushes;
   readonly #finish: () => Promise<RunResult>;
 
   private constructor(
     manifest: RunManifest,
     isResumed: boolean,
     controller: RunController,
+    pushes: Pushes,
     finish: () => Promise<RunResult>,
   ) {
     this.manifest = manifest;
     this.isResumed = isResumed;
     this.controller = controller;
+    this.pushes = pushes;
     this.#finish = finish;
   }
 
@@ -161,8 +168,13 @@ export class LocalRun {
           secret: streams?.secret ?? "",
         } satisfies RunAddress),
       );
-      const local = new LocalRun(manifest, resumed !== undefined, controller, async () => {
+      const pushes = new Pushes(env, shape, async () => {
+        if (streams === undefined || controller.isOver) throw runOver(run, controller.status);
+        return { socket: await env.net.connect(streams.socket), secret: streams.secret };
+      });
+      const local = new LocalRun(manifest, resumed !== undefined, controller, pushes, async () => {
         await controller.whenOver();
+        pushes.fail(runOver(run, controller.status));
         const status = controller.status as RunResult["status"];
         const letters = await agent
           .run(run)
@@ -190,6 +202,20 @@ export class LocalRun {
       await unwind().catch(() => undefined);
       throw dataError(error, options.data);
     }
+  }
+
+  /** See `Handle.close`. */
+  async close(source: string): Promise<void> {
+    await this.pushes.settled(source);
+    await this.controller.commands.closeSource(source);
+  }
+
+  get commands(): RunCommands {
+    return this.controller.commands;
+  }
+
+  get events(): RunEvents {
+    return this.controller.events;
   }
 
   /** Drains the run, or with `now` ends it at once. */

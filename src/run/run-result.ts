@@ -17,9 +17,9 @@ export function runResultOf(
 ): RunResult {
   const stages: Record<string, Counts> = {};
   const repeats: Record<string, number> = {};
-  for (const { name } of shape.nodes) {
+  for (const { name, kind } of shape.nodes) {
     const counters = stats?.counts[name] ?? {};
-    stages[name] = countsOf(counters);
+    stages[name] = countsOf(counters, kind);
     for (const [counter, value] of Object.entries(counters)) {
       if (!counter.startsWith("repeated:")) continue;
       const cause = counter.slice("repeated:".length);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { PipelineShape } from "../definition/shape.ts";
+import { hasStream, type PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { readLock } from "../env/lock-file.ts";
 import { RunError } from "../errors.ts";
@@ -137,12 +137,11 @@ export function chooseRun(
 
 /** Items may wait in any stage of the old shape: each must still be there to work on them. */
 export function checkStages(manifest: RunManifest, shape: PipelineShape): void {
-  const kinds = new Map(shape.nodes.map((node) => [node.name, node.kind]));
+  const known = new Map(shape.nodes.map((node) => [node.name, node]));
   const lost = manifest.shape.nodes.filter((node) => {
-    const kind = kinds.get(node.name);
-    return node.kind === "source"
-      ? kind !== undefined && kind !== "source"
-      : kind === undefined || kind === "source";
+    const now = known.get(node.name);
+    if (!hasStream(node)) return now !== undefined && hasStream(now);
+    return now === undefined || !hasStream(now) || (now.kind === "source") !== (node.kind === "source");
   });
   if (lost.length === 0) return;
   throw new RunError(

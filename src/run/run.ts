@@ -3,9 +3,11 @@ import { countsOf } from "../coordinator/coordinator.ts";
 import { definitionOf } from "../definition/definition-of.ts";
 import type { Handle, RunOptions, RunStatus } from "../definition/run-options.ts";
 import type { RunResult } from "../definition/run-result.ts";
+import type { NodeShape } from "../definition/shape.ts";
 import { nodeEnv } from "../env/node.ts";
 import { describeValue, UsageError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
+import { handleVerbs } from "./handle-verbs.ts";
 import { InProcessRun } from "./in-process-run.ts";
 import { LocalRun } from "./local-run.ts";
 import type { Resume } from "./run-store.ts";
@@ -69,7 +71,7 @@ async function startInProcess(
       const { counts } = await run.counts();
       return { run: run.run, status: run.status, stages: stagesOf(run.shape.nodes, counts) };
     },
-    stop: () => run.stop(),
+    ...handleVerbs(run),
   };
 }
 
@@ -107,23 +109,26 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
     status: async (): Promise<RunStatus> => {
       const { controller } = local;
       const stats = controller.isOver ? controller.stats : await controller.scan();
-      const status =
-        controller.status === "starting" || controller.status === "draining" ? "running" : controller.status;
+      const isUnderWay = controller.status === "starting" || controller.status === "draining";
       return {
         run: local.manifest.run,
-        status,
+        status: controller.isPaused
+          ? "paused"
+          : isUnderWay
+            ? "running"
+            : (controller.status as RunStatus["status"]),
         stages: stagesOf(local.manifest.shape.nodes, stats?.counts ?? {}),
       };
     },
-    stop: (how) => local.stop(how?.now === true),
+    ...handleVerbs(local),
   };
 }
 
 function stagesOf(
-  nodes: readonly { readonly name: string }[],
+  nodes: readonly NodeShape[],
   counts: Readonly<Record<string, Readonly<Record<string, number>>>>,
 ): RunResult["stages"] {
-  return Object.fromEntries(nodes.map(({ name }) => [name, countsOf(counts[name] ?? {})]));
+  return Object.fromEntries(nodes.map(({ name, kind }) => [name, countsOf(counts[name] ?? {}, kind)]));
 }
 
 function resumeOf(resume: string | undefined): Resume {

@@ -19,6 +19,9 @@ export async function answerControl(server: StreamServer, request: RequestHead):
       await server.open(streams, how);
       return { damage: server.options.damage ?? [] };
     }
+    case "close":
+      await server.inputs.close((request.ask as ControlRequests["close"]["ask"]).stream);
+      return {};
     case "verdict":
       return { suspects: await server.verdict(request.ask as Verdict) };
     case "stats": {

@@ -10,7 +10,7 @@ import {
   type WelcomeHead,
 } from "./protocol.ts";
 
-const ROLES: readonly ConnectionRole[] = ["worker", "suspect", "source", "control"];
+const ROLES: readonly ConnectionRole[] = ["worker", "suspect", "source", "push", "control"];
 /** A peer that was refused has this long to read why. */
 const REFUSED_LINGER_MS = 1_000;
 /** Before its hello a peer is a stranger, and gets no memory to speak of. */

@@ -28,9 +28,10 @@ export const MESSAGE = {
 
 /**
  * What an instance is to its stage's stream: a worker pulls from it; a suspect instance gets single items that
- * were in hand when a process died; a source only appends; a control connection asks and judges.
+ * were in hand when a process died; a source only appends, and so does whoever pushes into one from outside; a
+ * control connection asks and judges.
  */
-export type ConnectionRole = "worker" | "suspect" | "source" | "control";
+export type ConnectionRole = "worker" | "suspect" | "source" | "push" | "control";
 
 export interface HelloHead {
   readonly version: number;
@@ -53,7 +54,7 @@ export interface FreedHead {
 export interface WelcomeHead {
   /** Names this life of the streams process: claims of an earlier one are void. */
   readonly boot: string;
-  /** Sources: what the last durable transaction of this source left under its key. */
+  /** Sources and pushers: what the last durable transaction of this one left under its key. */
   readonly sourceState?: Uint8Array;
 }
 
@@ -99,7 +100,7 @@ export interface DeliverHead {
 }
 
 export interface TransactHead {
-  /** Number of the transaction on this connection; sources go on counting over connections. */
+  /** Number of the transaction on this connection; sources and pushers go on counting over connections. */
   readonly n: number;
   /** Frame, from, to, outcome. */
   readonly settle: readonly (readonly [number, number, number, Outcome])[];
@@ -152,11 +153,15 @@ export interface StreamReport {
   readonly claimed: number;
   readonly suspects: number;
   readonly appended: number;
+  /** Of a push source that takes no more items. */
+  readonly closed?: true;
 }
 
 /** The stages whose streams are to be there. */
 export interface OpenAsk {
   readonly streams: readonly string[];
+  /** Those of them that take items from outside. */
+  readonly inputs?: readonly string[];
   /** Partitions of those that keep order. */
   readonly partitions?: Readonly<Record<string, number>>;
   /** Pacing of the stages that have some. */
@@ -168,6 +173,8 @@ export interface OpenAsk {
 /** Requests of a control connection and their answers. */
 export interface ControlRequests {
   open: { ask: OpenAsk; answer: { damage: readonly string[] } };
+  /** A push source takes no more items. */
+  close: { ask: { stream: string }; answer: Record<string, never> };
   verdict: { ask: Verdict; answer: { suspects: number } };
   stats: { ask: Record<string, never>; answer: StatsAnswer };
   scan: {

@@ -23,8 +23,9 @@ import {
   type TransactHead,
   type Verdict,
 } from "./protocol.ts";
+import { PushInputs } from "./push-inputs.ts";
 import { readLanes, readStarted, readTransaction } from "./read-transaction.ts";
-import { Sources } from "./sources.ts";
+import { isSender, Senders, senderOf } from "./senders.ts";
 import { Stages } from "./stages.ts";
 import { TakenItems } from "./taken-items.ts";
 
@@ -43,11 +44,12 @@ export class StreamServer {
   readonly letters: LetterDesk;
   readonly options: StreamServerOptions;
   readonly pacer: Pacer;
+  readonly inputs: PushInputs;
   readonly #env: Env;
   readonly #stages: Stages;
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
-  readonly #sources: Sources;
+  readonly #senders: Senders;
   #failed = false;
 
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
@@ -55,7 +57,8 @@ export class StreamServer {
     this.engine = engine;
     this.letters = new LetterDesk(env, engine, (stream) => this.#stages.isLane(stream));
     this.options = options;
-    this.#sources = new Sources(engine, options.boot);
+    this.#senders = new Senders(engine, options.boot);
+    this.inputs = new PushInputs(env, engine, (pusher) => this.#senders.isConnected(pusher));
     this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
     this.pacer = new Pacer(
       env,
@@ -73,6 +76,7 @@ export class StreamServer {
 
   /** Opens the streams of stages. Throws RunError MR_RUN_CONFLICT; see `openStage`. */
   async open(stages: readonly string[], how: Omit<OpenAsk, "streams"> = {}): Promise<void> {
+    for (const stream of how.inputs ?? []) await this.inputs.open(stream);
     await this.pacer.open(how.pacing ?? {});
     await this.#stages.open(stages, how);
   }
@@ -93,7 +97,8 @@ export class StreamServer {
     this.pacer.gone(peer);
     const { hello, consumer } = peer;
     if (hello === undefined) return;
-    this.#sources.gone(peer);
+    if (isSender(hello)) this.#senders.closed(peer, hello);
+    if (hello.role === "push") this.inputs.forgetLater(senderOf(hello));
     if (consumer !== undefined) {
       this.#stages.get(hello.stage)?.leave(consumer);
       this.#claims.closed(hello.stage, consumer);
@@ -146,12 +151,16 @@ export class StreamServer {
       return;
     }
     if (hello.role === "source") {
-      void this.#sources.welcome(peer, hello).then(() => this.pacer.joined(peer));
+      void this.#senders.welcome(peer, hello).then(() => this.pacer.joined(peer));
       return;
     }
     const dispatcher = this.#stages.get(hello.stage);
     if (dispatcher === undefined) {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
+    }
+    if (hello.role === "push") {
+      void this.#senders.welcome(peer, hello);
+      return;
     }
     if (this.#claims.isJudged(hello.instance)) {
       // Its process has ended: what it sent before its end and is read only now must not take anything again.
@@ -198,13 +207,8 @@ export class StreamServer {
     let transaction: Transaction;
     try {
       if (this.#failed) throw new StreamError("MR_STREAM_CLOSED", "streams: the engine has failed");
-      if (hello.role === "source" && peer.hasBeenRefused) {
-        // A source's token says what came before it is stored: it must not be, once some of that was refused.
-        throw new StreamError(
-          "MR_CLAIM_LOST",
-          `stage ${hello.stage}, instance ${hello.instance}: an earlier transaction was refused`,
-        );
-      }
+      if (hello.role === "push") this.inputs.check(hello.stage, head);
+      if (isSender(hello)) this.#senders.check(peer, hello);
       const at = this.#env.clock.now();
       transaction = readTransaction(hello.stage, head, blobs, (stream) => this.#stages.isLane(stream), at);
       taken = new TakenItems(head, transaction);
@@ -224,7 +228,7 @@ export class StreamServer {
     }
     try {
       const committed = this.engine.transact(transaction);
-      if (hello.role === "source") this.#sources.committing(hello.stage, committed);
+      if (isSender(hello)) this.#senders.sent(hello, committed);
       await committed;
     } catch (error) {
       if (dispatcher !== undefined) taken.undo(dispatcher);
@@ -260,7 +264,10 @@ export class StreamServer {
   }
 
   report(): StreamReport[] {
-    return this.#stages.report();
+    const reports = this.#stages.report();
+    return reports.map((report) =>
+      this.inputs.isClosed(report.name) ? { ...report, closed: true } : report,
+    );
   }
 
   #event(event: StreamEvent): void {

@@ -40,6 +40,13 @@ export function readOptions(definition: Definition, options: SimulateOptions): S
   const own = Object.entries(options).filter(([name]) => !OPTIONS.includes(name));
   const nodes = new Map(definition.nodes);
   for (const [name, items] of [...own, ...Object.entries(sources)]) feed(nodes, name, items);
+  // Nobody is there to push: a source that is not fed has nothing to give.
+  for (const [name, node] of nodes)
+    if (node.input === "push")
+      nodes.set(
+        name,
+        fed(node, () => []),
+      );
   for (const [name, work] of Object.entries(stubs)) {
     const node = nodes.get(name);
     if (node === undefined || node.kind === "source")
@@ -90,7 +97,12 @@ function feed(nodes: Map<string, NodeDefinition>, given: string, items: unknown)
       `the items of a source are an iterable, or a function that gives one; got ${describeValue(items)}`,
     );
   const run = (typeof items === "function" ? items : () => items) as Handler["run"];
-  nodes.set(name, { ...node, handler: { run } });
+  nodes.set(name, fed(node, run));
+}
+
+/** A source that gives these items, also where they would come from outside. */
+function fed({ input: _outside, ...node }: NodeDefinition, run: Handler["run"]): NodeDefinition {
+  return { ...node, handler: { run } };
 }
 
 function noSuch(nodes: ReadonlyMap<string, NodeDefinition>, kind: "source" | "stage or sink"): string {

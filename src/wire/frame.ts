@@ -45,6 +45,8 @@ export interface ItemMeta {
   readonly id?: string;
   readonly key?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The lane it was pushed for. */
+  readonly priority?: "high" | "normal" | "low";
   /** What its stage's `dedupe` knows it by, where that is not its id. */
   readonly dedupeKey?: string;
   /** Wall clock of its first placement, where it differs from the frame's. */

@@ -1,0 +1,261 @@
+import type { Env, Socket } from "../env/env.ts";
+import { ensureError, ProtocolError, RunError, StreamError } from "../errors.ts";
+import { recordKeys } from "../records/record-store.ts";
+import { packValue, unpackValue } from "../wire/item-codec.ts";
+import { StreamConnection } from "./connection.ts";
+import { MESSAGE, STREAM_PROTOCOL_VERSION, type TransactHead } from "./protocol.ts";
+import { PushFrames, type PushPlan } from "./push-frames.ts";
+
+export interface PusherOptions {
+  readonly env: Env;
+  readonly source: string;
+  /** A socket to the run's streams process; a RunError means that there will be none any more. */
+  connect(): Promise<{ readonly socket: Socket; readonly secret: string }>;
+}
+
+/** Stored, and not known to be durable: beyond this a push waits before it is encoded. */
+const MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024;
+/** A tick's pushes are sent before its end when they come to so much. */
+const MAX_TICK_BYTES = 1024 * 1024;
+/** Frames of one message: one a delay, and every delay may be another. */
+const MAX_TICK_PUSHES = 10_000;
+
+interface Waiting {
+  readonly items: readonly unknown[];
+  readonly plan: PushPlan;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Sent {
+  readonly head: TransactHead;
+  readonly blobs: readonly Buffer[];
+  readonly bytes: number;
+  readonly pushes: readonly Waiting[];
+}
+
+/**
+ * Puts items from outside into a push source's stream.
+ *
+ * U1 The items of one push are stored in one transaction: all or none.
+ * U2 A push resolves when its items are durable. What was not confirmed when the connection was lost is sent again;
+ *    what the streams process knows as durable is not: transactions are numbered, and the number of the last is stored
+ *    with it under the pusher's name.
+ * U3 Pushes are stored in the order of their calls.
+ */
+export class Pusher {
+  readonly #options: PusherOptions;
+  readonly #name: string;
+  readonly #key: string;
+  readonly #frames: PushFrames;
+  /** Pushes for which there is no room yet. */
+  readonly #queue: Waiting[] = [];
+  /** In the frames in the making. */
+  #tick: Waiting[] = [];
+  #isScheduled = false;
+  readonly #sent = new Map<number, Sent>();
+  #sentBytes = 0;
+  #number = 0;
+  #connection: StreamConnection | undefined;
+  #isConnecting = false;
+  #over: Error | undefined;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(options: PusherOptions) {
+    this.#options = options;
+    this.#name = options.env.random.bytes(8).toString("hex");
+    this.#key = recordKeys.sourceState(recordKeys.pusher(options.source, this.#name));
+    this.#frames = new PushFrames(options.env, options.source);
+  }
+
+  /** Rejects with EncodingError for items that cannot be stored, RunError when the run is over, and what the streams refuse with. */
+  push(items: readonly unknown[], plan: PushPlan): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = { items, plan, resolve, reject };
+      if (this.#over !== undefined) reject(this.#over);
+      else if (this.#queue.length > 0 || this.#isFull) this.#queue.push(waiting);
+      else this.#take(waiting);
+    });
+  }
+
+  get #isFull(): boolean {
+    return this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
+  }
+
+  #take(waiting: Waiting): void {
+    if (waiting.items.length === 0) {
+      waiting.resolve();
+      return;
+    }
+    try {
+      this.#frames.add(waiting.items, waiting.plan);
+    } catch (error) {
+      waiting.reject(ensureError(error));
+      return;
+    }
+    this.#tick.push(waiting);
+    if (this.#frames.bytes > MAX_TICK_BYTES || this.#tick.length >= MAX_TICK_PUSHES) this.#send();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      // What is pushed in the same turn of the event loop travels together.
+      this.#options.env.timers.soon(() => {
+        this.#isScheduled = false;
+        this.#send();
+      });
+    }
+  }
+
+  #send(): void {
+    if (this.#tick.length === 0) return;
+    const frames = this.#frames.take();
+    const n = ++this.#number;
+    const append = frames.map(
+      ({ stream, count, delayMs }) => [stream, count, delayMs, true] as [string, number, number, boolean],
+    );
+    const blobs = frames.map(({ bytes }) => bytes);
+    blobs.push(packValue({ n }));
+    let bytes = 256;
+    for (const blob of blobs) bytes += blob.length;
+    const references = frames.flatMap((frame) => frame.blobs ?? []);
+    const head = {
+      n,
+      settle: [],
+      append,
+      records: [[this.#key, true] as const],
+      counts: [],
+      ...(references.length === 0 ? {} : { blobs: references.map((blob) => [blob, 1] as const) }),
+    };
+    this.#sent.set(n, { head, blobs, bytes, pushes: this.#tick });
+    this.#tick = [];
+    this.#sentBytes += bytes;
+    if (this.#connection !== undefined) this.#connection.send(MESSAGE.transact, head, blobs);
+    else void this.#connect();
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#isConnecting) return;
+    this.#isConnecting = true;
+    const { env } = this.#options;
+    for (let waitMs = 10; this.#over === undefined; waitMs = Math.min(500, waitMs * 2)) {
+      try {
+        await this.#greet();
+        break;
+      } catch (error) {
+        if (error instanceof RunError || error instanceof ProtocolError || isFinal(error)) {
+          this.fail(ensureError(error));
+          break;
+        }
+        await env.timers.sleep(waitMs);
+      }
+    }
+    this.#isConnecting = false;
+  }
+
+  async #greet(): Promise<void> {
+    const { socket, secret } = await this.#options.connect();
+    const hello = {
+      version: STREAM_PROTOCOL_VERSION,
+      role: "push",
+      stage: this.#options.source,
+      instance: this.#name,
+      secret,
+    } as const;
+    let isOver = false;
+    const connection = await StreamConnection.greet(socket, hello, {
+      onConfirmed: (n) => {
+        if (!isOver) this.#settle(n, undefined);
+      },
+      onRefused: (n, error) => {
+        // What comes after a refused one on the same connection is refused as well: it is sent again on another.
+        if (isOver) return;
+        isOver = true;
+        if (n === 0) this.fail(error);
+        this.#settle(n, error);
+        connection.destroy();
+        this.#lost(connection);
+      },
+      onClose: () => {
+        isOver = true;
+        this.#lost(connection);
+      },
+    });
+    const state = connection.welcome.sourceState;
+    const durable = state === undefined ? 0 : (unpackValue(state) as { n: number }).n;
+    for (const n of [...this.#sent.keys()]) if (n <= durable) this.#settle(n, undefined);
+    if (isOver) throw new StreamError("MR_STREAM_CLOSED", "streams process: it closed the connection");
+    this.#connection = connection;
+    for (const { head, blobs } of this.#sent.values()) connection.send(MESSAGE.transact, head, blobs);
+  }
+
+  #lost(connection: StreamConnection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    if (this.#sent.size > 0) void this.#connect();
+  }
+
+  #settle(n: number, error: Error | undefined): void {
+    const sent = this.#sent.get(n);
+    if (sent === undefined) return;
+    this.#sent.delete(n);
+    this.#sentBytes -= sent.bytes;
+    for (const waiting of sent.pushes) {
+      if (error === undefined) waiting.resolve();
+      else waiting.reject(error);
+    }
+    let taken = 0;
+    while (taken < this.#queue.length && !this.#isFull) this.#take(this.#queue[taken++] as Waiting);
+    if (taken > 0) this.#queue.splice(0, taken);
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#sent.size > 0 || this.#tick.length > 0 || this.#queue.length > 0) return;
+    for (const listener of this.#whenIdle.splice(0)) listener();
+  }
+
+  /** No more can be pushed: what is not confirmed is rejected with this. */
+  fail(error: Error): void {
+    this.#over ??= error;
+    const pushes = [...this.#sent.values()].flatMap((sent) => sent.pushes);
+    this.#sent.clear();
+    this.#sentBytes = 0;
+    for (const waiting of [...pushes, ...this.#tick.splice(0), ...this.#queue.splice(0)])
+      waiting.reject(error);
+    this.#connection?.destroy();
+    this.#checkIdle();
+  }
+
+  /** Resolves when all that was pushed is stored, or rejected. */
+  idle(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#whenIdle.push(resolve);
+      this.#checkIdle();
+    });
+  }
+
+  /** Waits for what was pushed and lets go of the connection. */
+  async end(): Promise<void> {
+    await this.idle();
+    this.#over ??= new StreamError(
+      "MR_STREAM_CLOSED",
+      `push to ${this.#options.source}: it has been ended here`,
+    );
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    // Nobody will ask any more how far this pusher came.
+    const n = ++this.#number;
+    connection.send(MESSAGE.transact, {
+      n,
+      settle: [],
+      append: [],
+      records: [[this.#key, false]],
+      counts: [],
+    });
+    connection.end();
+  }
+}
+
+/** The other side said no, and will again: the source is none, or takes nothing any more. */
+function isFinal(error: unknown): boolean {
+  return error instanceof StreamError && error.code === "MR_NOT_PUSHABLE";
+}

@@ -18,6 +18,7 @@ const ENTRIES = [
   "testing/simulate",
   "streams/main",
   "bundle/describe-child",
+  "bundle/edit-child",
   "bundle/import-bundle",
   "bundle/file-meta",
 ];

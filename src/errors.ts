@@ -167,6 +167,7 @@ export const ERROR_CODES = {
   MR_KILLED:
     "The item was in hand when its process died, twice: look for process.exit, abort or exhausted memory.",
   MR_NOT_DECODABLE: "The stored bytes cannot be decoded: see the dead letter's raw bytes.",
+  MR_ITEM_INVALID: "Give the item what its stage's schema asks for.",
   // stages
   MR_SOURCE_FAILED: "Fix the source; the same command resumes from its last checkpoint.",
   MR_INPUT_NOT_FOUND: "Check the path: a relative one starts at the directory where the command was started.",
@@ -197,6 +198,7 @@ export const ERROR_CODES = {
   MR_RUN_OVER: "Start the run again; what was stored is kept.",
   MR_STAGE_STATE: "See the stage's state with `millrace status PIPELINE`.",
   MR_NOT_PUSHABLE: "Push to a source that is made with push() and has not been closed.",
+  MR_EDIT_FAILED: "Fix the function that edits; the same command goes on where it was.",
   MR_DEAD_LETTER_UNKNOWN: "List the dead letters with `millrace dead list PIPELINE`.",
   MR_SIMULATION_ENDLESS: "Give the simulation sources that end, `until`, or a higher `maxCalls`.",
   // control plane

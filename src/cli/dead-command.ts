@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import type { Env } from "../env/env.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
 import { addDeadDropCommand } from "./dead-drop-command.ts";
+import { addDeadEditCommand } from "./dead-edit-command.ts";
+import { addDeadExportCommand } from "./dead-export-command.ts";
 import { describeLetter, letterAsJson, linesOf, NewestRows } from "./dead-letter-text.ts";
 import { addDeadReplayCommand } from "./dead-replay-command.ts";
 import {
@@ -48,8 +50,10 @@ export function addDeadCommand(
     .action(async (target: string, ids: string[], flags: ListFlags) =>
       onExit(await deadShow(env, target, ids, flags)),
     );
+  addDeadEditCommand(dead, env, onExit);
   addDeadReplayCommand(dead, env, version, onExit);
   addDeadDropCommand(dead, env, onExit);
+  addDeadExportCommand(dead, env, onExit);
 }
 
 /** Lists them; gives the exit code. */

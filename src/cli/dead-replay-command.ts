@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import { describeModule } from "../bundle/describe.ts";
 import type { DeadLetterFilter } from "../definition/dead-letter.ts";
@@ -8,6 +7,7 @@ import { MillraceError, RunError, UsageError } from "../errors.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
 import { checkStages, type RunManifest } from "../run/run-store.ts";
 import { dataOf } from "./data-flag.ts";
+import { givenOf, moduleOf } from "./dead-module.ts";
 import { type ChoiceFlags, choiceOf, choiceOptions, lettersOf, withLetters } from "./dead-target.ts";
 import { EXIT } from "./exit-code.ts";
 import { runCommand } from "./run-command.ts";
@@ -62,7 +62,7 @@ async function deadReplay(
     if (flags.json === true) await print(`${JSON.stringify({ run: manifest.run, replayed })}\n`);
     return EXIT.done;
   }
-  return await runCommand(env, version, moduleOf(manifest, flags), {
+  return await runCommand(env, version, moduleOf(manifest, flags.module), {
     data: dataOf(flags.data),
     streams: "file:",
     resume: manifest.run,
@@ -91,13 +91,13 @@ async function putBack(
   // A run that was broken off has to be finished, also when nothing is left to be put back.
   const isToRun = !records.isLive && flags.go !== false && (replayed > 0 || status !== "completed");
   if (!isToRun && !records.isLive && replayed > 0)
-    tell(`go on with it: millrace run ${moduleOf(manifest, flags)} --resume ${run}`);
+    tell(`go on with it: millrace run ${moduleOf(manifest, flags.module)} --resume ${run}`);
   return { manifest, replayed, isToRun };
 }
 
 /** The module as it is now must still be able to work on all that the run holds. */
 async function checkModule(env: Env, manifest: RunManifest, flags: ReplayFlags): Promise<void> {
-  const module = moduleOf(manifest, flags);
+  const module = moduleOf(manifest, flags.module);
   try {
     const { shape } = await describeModule(env, {
       module,
@@ -123,13 +123,4 @@ async function checkModule(env: Env, manifest: RunManifest, flags: ReplayFlags):
       details: error.details,
     });
   }
-}
-
-function moduleOf({ module, exportName }: RunManifest, flags: ReplayFlags): string {
-  return flags.module ?? `${pathToFileURL(module).href}#${exportName}`;
-}
-
-/** Runs of older versions know only what the schema made of the params. */
-function givenOf({ given, params }: RunManifest): Readonly<Record<string, unknown>> {
-  return given ?? (params as Readonly<Record<string, unknown>>);
 }

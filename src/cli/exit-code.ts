@@ -19,6 +19,7 @@ export const EXIT = {
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   MR_USAGE: EXIT.usage,
   MR_BAD_PARAMS: EXIT.usage,
+  MR_ITEM_INVALID: EXIT.usage,
   MR_BAD_OPTION: EXIT.usage,
   MR_BAD_NAME: EXIT.usage,
   MR_BAD_EDGE: EXIT.usage,

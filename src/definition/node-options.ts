@@ -24,8 +24,9 @@ import {
   rule,
   standard,
 } from "./rule.ts";
-import type { NodeDefinition, NodeKind, NodeSettings } from "./shape.ts";
+import type { NodeDefinition, NodeKind, NodeSettings, StandardSchema } from "./shape.ts";
 import type { Size } from "./size.ts";
+import { standardSchema } from "./standard-schema.ts";
 
 /** What happens to an item whose call failed. */
 export interface RetryOptions {
@@ -90,6 +91,11 @@ export interface StageOptions<In = unknown, Params = unknown, State = unknown>
   /** The time after `timeoutMs` or a drain in which a call may still end by itself. Default `"10s"`. */
   readonly graceMs?: Duration;
   readonly resources?: ResourceOptions;
+  /**
+   * Any Standard Schema (zod, valibot, arktype …) of the items that the stage takes. Items that are edited by hand, as
+   * dead letters are, must fit it; what flows between stages is not checked.
+   */
+  readonly schema?: StandardSchema<unknown, In>;
   /** Called before an item is dead-lettered. */
   readonly onFailed?: (item: In, error: Error, ctx: Context<Params, State>) => unknown;
 }
@@ -154,6 +160,7 @@ const STAGE = group({
   resources: RESOURCES,
   ...LANE_FIELDS,
   ...PACING_FIELDS,
+  schema: optional(standardSchema, "What items that are edited by hand must fit."),
   onFailed: optional(
     functionLike<NonNullable<NodeDefinition["onFailed"]>>(),
     "Called before an item is dead-lettered.",
@@ -175,7 +182,7 @@ const SOURCE = group({
 /** What the options of a node come to: the settings, and the functions among the options. */
 export type NodeOptions = Pick<
   NodeDefinition,
-  "settings" | "batchBy" | "dedupeBy" | "rateBy" | "orderBy" | "priority" | "unless" | "onFailed"
+  "settings" | "batchBy" | "dedupeBy" | "rateBy" | "orderBy" | "priority" | "unless" | "onFailed" | "schema"
 >;
 
 /**
@@ -191,7 +198,7 @@ export function readNodeOptions(kind: NodeKind, options: unknown, subject: strin
 }
 
 function nodeOptions(values: ReturnType<typeof STAGE.read>, subject: string): NodeOptions {
-  const { batch, retry, onFailed, resources, concurrency, instances, timeoutMs, graceMs } = values;
+  const { batch, retry, onFailed, schema, resources, concurrency, instances, timeoutMs, graceMs } = values;
   const { pacing, functions } = pacingOf(values);
   const lanes = lanesOf(values, subject);
   const settings: NodeSettings = {
@@ -204,6 +211,7 @@ function nodeOptions(values: ReturnType<typeof STAGE.read>, subject: string): No
     memoryBytes: resources.memory,
     ...(pacing && { pacing }),
     ...(lanes.order && { order: lanes.order }),
+    ...(schema && { hasSchema: true }),
   };
   return {
     settings,
@@ -212,6 +220,7 @@ function nodeOptions(values: ReturnType<typeof STAGE.read>, subject: string): No
     ...(batch?.by && { batchBy: batch.by }),
     ...(retry.unless && { unless: retry.unless }),
     ...(onFailed && { onFailed }),
+    ...(schema && { schema }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { oneOf } from "./option-rules.ts";
 import { group, type OptionEntry, optional, optionEntries, readOptions, rule, standard } from "./rule.ts";
 import type { Definition, StandardSchema } from "./shape.ts";
+import { standardSchema } from "./standard-schema.ts";
 
 /** The params of a pipeline without a schema: none. */
 export type NoParams = Readonly<Record<never, never>>;
@@ -18,12 +19,7 @@ export interface PipelineOptions<Params extends object = NoParams> {
 }
 
 const PIPELINE = group({
-  params: optional(
-    rule("a Standard Schema, such as one made with zod, valibot or arktype", (value) =>
-      isSchema(value) ? value : undefined,
-    ),
-    "The schema of the pipeline's params.",
-  ),
+  params: optional(standardSchema, "The schema of the pipeline's params."),
   module: optional(
     rule("import.meta.url of the file that exports the pipeline", (value) =>
       typeof value === "string" && value.startsWith("file:") ? value : undefined,
@@ -49,15 +45,4 @@ export function readPipelineOptions(options: unknown, subject: string): Pipeline
 /** Every option of a pipeline, for the documentation. */
 export function pipelineOptionEntries(): readonly OptionEntry[] {
   return optionEntries(PIPELINE);
-}
-
-function isSchema(value: unknown): value is StandardSchema {
-  // Some libraries' schemas are functions.
-  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
-  const properties: unknown = Reflect.get(value, "~standard");
-  return (
-    typeof properties === "object" &&
-    properties !== null &&
-    typeof Reflect.get(properties, "validate") === "function"
-  );
 }

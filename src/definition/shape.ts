@@ -50,6 +50,8 @@ export interface NodeSettings {
   readonly pacing?: Pacing;
   /** Present when the node has an `orderBy`. */
   readonly order?: OrderPolicy;
+  /** Items that are edited by hand are checked. */
+  readonly hasSchema?: boolean;
 }
 
 export interface NodeShape {
@@ -101,6 +103,7 @@ export interface NodeDefinition extends NodeShape {
   readonly orderBy?: (item: never) => unknown;
   readonly priority?: Priority | ((item: never) => unknown);
   readonly unless?: (error: Error) => boolean;
+  readonly schema?: StandardSchema;
   readonly onFailed?: (item: never, error: Error, ctx: never) => unknown;
 }
 

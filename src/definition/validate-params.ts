@@ -1,5 +1,6 @@
 import { describeValue, UsageError } from "../errors.ts";
 import type { Definition, SchemaResult, StandardSchema } from "./shape.ts";
+import { issuesOf } from "./standard-schema.ts";
 
 /**
  * The params of a run as its stages see them: what the pipeline's schema makes of `raw`. Without a schema a
@@ -21,7 +22,7 @@ export async function validateParams(
   }
   const result = await validate(definition.params, raw, subject);
   if (result.issues !== undefined) {
-    const issues = result.issues.map((issue) => ({ path: pathOf(issue.path), message: issue.message }));
+    const issues = issuesOf(result.issues);
     const lines = issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
     throw badParams(`${subject}: ${lines.join("; ")}; give what the schema asks for`, { issues });
   }
@@ -57,12 +58,6 @@ async function validate(
 
 function badParams(message: string, details: Readonly<Record<string, unknown>> = {}): UsageError {
   return new UsageError("MR_BAD_PARAMS", message, { details });
-}
-
-type Path = NonNullable<Extract<SchemaResult<unknown>, { issues: object }>["issues"][number]["path"]>;
-
-function pathOf(path: Path | undefined): string {
-  return (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
 }
 
 /** Whether an output has a key, as its own or through a getter of its class, but not merely as every object has. */

@@ -196,7 +196,7 @@ describe("an unknown option is refused with the known ones", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
         "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, orderBy, partitions, onKeyFailure, " +
-        "priority, dedupe, rate, capacity, onFailed",
+        "priority, dedupe, rate, capacity, schema, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(
       `${subject}: there is no option retry.backoff.max; the options here are initialMs, factor, maxMs, jitter`,

@@ -129,3 +129,36 @@ test(
     expect(await project.deadLetters("orders")).toEqual([]);
   },
 );
+
+test("an item is opened in $EDITOR, and is as it was when that fails or changes nothing", {
+  timeout: 60_000,
+}, async () => {
+  const project = cliProject({
+    "odd.ts": `
+      import { pipeline } from "millrace";
+      const p = pipeline("odd");
+      p.source("feed", function* () { yield { n: 255, at: new Date(0) }; })
+        .to(p.sink("out", () => { throw new Error("no"); }, { retry: { attempts: 1 } }));
+      export default p;
+    `,
+  });
+  const dead = (editor: string, ...args: string[]) =>
+    project.millrace(["dead", ...args, "--data", project.data], { env: { EDITOR: editor, VISUAL: "" } });
+  await project.run("odd.ts");
+  const [letter] = await project.deadLetters("odd");
+  const id = letter?.id ?? "";
+
+  expect(await dead("false", "edit", "odd", id)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("code 1"),
+  });
+  expect(await dead("", "edit", "odd", id)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("EDITOR"),
+  });
+  expect(await dead("true", "edit", "odd", id)).toMatchObject({ code: 0, stderr: "nothing was changed\n" });
+  expect((await dead("sed -i s/255,/256/", "edit", "odd", id)).stderr).toContain("not JSON");
+  expect((await dead("sed -i s/255/256/", "edit", "odd", id)).code).toBe(0);
+  const [edited] = await project.deadLetters("odd");
+  expect(edited).toMatchObject({ id, item: { n: 256, at: "1970-01-01T00:00:00.000Z" }, edited: {} });
+});

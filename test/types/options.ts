@@ -21,6 +21,7 @@ export function optionNames(): void {
       | "partitions"
       | "onKeyFailure"
       | "priority"
+      | "schema"
       | "onFailed"
     >
   >();

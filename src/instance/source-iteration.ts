@@ -1,6 +1,6 @@
 import { isBatched, SOURCE_BATCHES } from "../definition/source-batch.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { StageError } from "../errors.ts";
+import { ensureError, StageError } from "../errors.ts";
 
 type Step = IteratorResult<unknown>;
 
@@ -51,11 +51,14 @@ export class SourceIteration {
   }
 
   /**
-   * Lets the source's `finally` blocks run; rejects with what they throw. A generator that is waiting cannot be
-   * ended from outside: then this waits with it.
+   * Lets the source's `finally` blocks run, for at most `ms`: a generator that is waiting cannot be ended from
+   * outside. What they throw goes to `onError`.
    */
-  async end(): Promise<void> {
-    await this.#iterator.return?.();
+  async end(ms: number, onError: (error: Error) => void): Promise<void> {
+    const ending = (async () => await this.#iterator.return?.())().catch((error: unknown) => {
+      onError(ensureError(error));
+    });
+    await Promise.race([ending, this.#env.timers.sleep(ms)]);
   }
 }
 

@@ -2,7 +2,6 @@ import type { DrainReason } from "../definition/context.ts";
 import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { SourceBatch } from "../definition/source-batch.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { ensureError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { encodeStandalone, packValue } from "../wire/item-codec.ts";
@@ -182,24 +181,15 @@ export class SourceLoop {
       if (iteration.isBatched) this.#takeBatch(value as SourceBatch<unknown>);
       else this.#take(value);
     }
-    await Promise.race([this.#endIteration(iteration), env.timers.sleep(MAX_ENDING_MS)]);
+    await iteration.end(MAX_ENDING_MS, ({ message }) =>
+      scope.log.warn({ error: message }, "the source threw while it was being ended"),
+    );
     return "stopped";
   }
 
   /** Whether the iteration may end here: what is stored is covered by a token, or no token ever will. */
   get #mayStop(): boolean {
     return this.#stopped || (this.#stopping && (this.#sinceToken === 0 || this.#state?.token === undefined));
-  }
-
-  async #endIteration(iteration: SourceIteration): Promise<void> {
-    try {
-      await iteration.end();
-    } catch (error) {
-      this.#options.scope.log.warn(
-        { error: ensureError(error).message },
-        "the source threw while it was being ended",
-      );
-    }
   }
 
   #take(item: unknown): void {

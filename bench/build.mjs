@@ -23,6 +23,7 @@ export async function importBench(...entries) {
     format: "esm",
     target: "node20",
     outExtension: { ".js": ".mjs" },
+    define: { BENCH_JS: JSON.stringify(outdir) },
   });
   // Its service process must not count among the ones that are measured.
   await stop();

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { join } from "node:path";
 import { startRedis } from "../../test/support/redis.ts";
+import { compiled } from "../compiled.ts";
 import { countProcessorTime } from "../processor-time.ts";
 import type { ArrivalReport } from "./arrivals.ts";
 import { type Figures, figures } from "./figures.ts";
@@ -17,11 +17,7 @@ export async function runBullmq(items: number, folder: string): Promise<Figures>
     let firstAt = 0;
     const arrived = await new Promise<ArrivalReport>((resolve, reject) => {
       for (const role of ["sink", "stage", "producer"]) {
-        const child = fork(join(import.meta.dirname, "bullmq-process.mjs"), [
-          role,
-          `${redis.port}`,
-          `${items}`,
-        ]);
+        const child = fork(compiled("hop/bullmq-process.mjs"), [role, `${redis.port}`, `${items}`]);
         processes.push(child);
         child.once("exit", (code, signal) =>
           reject(new Error(`bullmq ${role}: ended early (${code ?? signal})`)),

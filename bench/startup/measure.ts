@@ -51,7 +51,7 @@ async function measureStartup(repository: string, folder: string, runs: number):
 }
 
 /** Private bytes of every process of a run that waits, by command line. */
-async function measureIdle(repository: string, folder: string): Promise<Array<[string, number]>> {
+export async function measureIdle(repository: string, folder: string): Promise<Array<[string, number]>> {
   const run = start(repository, "waiting", join(folder, "waiting"));
   const end = ended(run);
   const killWithUs = () => run.kill("SIGTERM");
@@ -81,7 +81,7 @@ function start(repository: string, name: string, data: string): ChildProcess {
   const module = join(repository, `bench/startup/${name}.ts`);
   return spawn(
     process.execPath,
-    [join(repository, "bin/millrace.js"), "run", module, "--data", data, "--json"],
+    [join(repository, "bin/millrace.js"), "run", module, "--data", data, "--json", "--quiet"],
     {
       cwd: repository,
       stdio: ["ignore", "ignore", "inherit"],

@@ -1,0 +1,13 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { importBench } from "./build.mjs";
+
+const repository = join(dirname(fileURLToPath(import.meta.url)), "..");
+const { main } = await importBench(
+  "table.ts",
+  "hop/bullmq-process.ts",
+  "bullmq-roles.ts",
+  "rows/raw-roles.ts",
+  "rows/bullmq-processor.ts",
+);
+process.exitCode = await main(process.argv.slice(2), repository);

@@ -12,8 +12,6 @@ const connectionTo = (port: string) => ({
 });
 const defaultJobOptions = { removeOnComplete: true };
 
-await playRole({ adder, worker, sandboxed, prober, probed });
-
 /** Adds items to `first`, so many a job; reports when it began. */
 async function adder([port = "", items = "", pack = ""]: string[]): Promise<Part> {
   const queue = new Queue<Item | Item[]>("first", { connection: connectionTo(port), defaultJobOptions });
@@ -118,3 +116,24 @@ async function probed([port = "", items = ""]: string[]): Promise<Part> {
   await consumer.waitUntilReady();
   return { work: () => all, close: () => consumer.close() };
 }
+
+/** Adds jobs one by one, so many outstanding; reports jobs a second. */
+async function pusher([port = "", items = "", outstanding = ""]: string[]): Promise<Part> {
+  const queue = new Queue<Item>("first", { connection: connectionTo(port), defaultJobOptions });
+  await queue.waitUntilReady();
+  return {
+    async work() {
+      const total = Number(items);
+      let next = 0;
+      const began = performance.now();
+      const lane = async (): Promise<void> => {
+        while (next < total) await queue.add("item", makeItem(next++));
+      };
+      await Promise.all(Array.from({ length: Number(outstanding) }, lane));
+      return (total / (performance.now() - began)) * 1_000;
+    },
+    close: () => queue.close(),
+  };
+}
+
+await playRole({ adder, worker, sandboxed, prober, probed, pusher });

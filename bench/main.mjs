@@ -8,6 +8,7 @@ const { main } = await importBench(
   "hop/bullmq-process.ts",
   "bullmq-roles.ts",
   "rows/raw-roles.ts",
+  "rows/push-roles.ts",
   "rows/bullmq-processor.ts",
 );
 process.exitCode = await main(process.argv.slice(2), repository);

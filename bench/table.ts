@@ -12,12 +12,14 @@ import { hops } from "./rows/hops.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { latencyP50, latencyP99 } from "./rows/latency.ts";
 import { packed } from "./rows/packed.ts";
+import { push } from "./rows/push.ts";
 import { raw } from "./rows/raw.ts";
 import { sandboxed } from "./rows/sandboxed.ts";
 import { spread } from "./spread.ts";
 
 const ROWS: readonly Row[] = [
   hops,
+  push,
   sandboxed,
   packed,
   raw,

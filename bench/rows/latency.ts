@@ -1,30 +1,30 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { startRoles } from "../roles.ts";
 import type { Bench, Row } from "../row.ts";
 import { inFolder } from "./in-folder.ts";
 import { latencies } from "./latencies.ts";
-import { millraceRun } from "./millrace-run.ts";
 import { withBullmq } from "./with-redis.ts";
+
+/** Between two items. */
+const EVERY_MS = 20;
 
 /** Milliseconds of each item, ours and theirs. */
 function measured(bench: Bench): Promise<{ ours: number[]; theirs: number[] }> {
   const items = bench.quick ? 100 : 500;
   return bench.once("latency", async () => ({
     ours: await inFolder(bench.folder, async (folder) => {
-      const out = join(folder, "out.json");
-      await millraceRun(
-        bench.repository,
-        "bench/rows/latency-pipeline.ts",
-        { items, out },
-        join(folder, "data"),
-      );
-      return JSON.parse(readFileSync(out, "utf8")) as number[];
+      const args = [bench.repository, folder, items, EVERY_MS];
+      const roles = await startRoles("rows/push-roles.mjs", [{ role: "prober", args }]);
+      try {
+        return (await roles.go("prober")) as number[];
+      } finally {
+        await roles.close();
+      }
     }),
     theirs: await withBullmq(
       bench.folder,
       ({ port }) => [
         { role: "probed", args: [port, items] },
-        { role: "prober", args: [port, items, 20] },
+        { role: "prober", args: [port, items, EVERY_MS] },
       ],
       async (roles) => {
         const ended = roles.go("probed");
@@ -38,7 +38,7 @@ function measured(bench: Bench): Promise<{ ours: number[]; theirs: number[] }> {
 function latencyRow(name: string, share: number, floor: number, aim: number): Row {
   return {
     name: `latency-${name}`,
-    what: `a lone item, yielded → function in another process, durable, ${name}`,
+    what: `a lone item, pushed → function in another process, durable, ${name}`,
     peer: "BullMQ, add → worker",
     better: "less",
     floor,

@@ -10,6 +10,7 @@ import { broadway } from "./rows/broadway.ts";
 import { cpu } from "./rows/cpu.ts";
 import { hops } from "./rows/hops.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
+import { instanceStart } from "./rows/instance-start.ts";
 import { latencyP50, latencyP99 } from "./rows/latency.ts";
 import { packed } from "./rows/packed.ts";
 import { push } from "./rows/push.ts";
@@ -27,6 +28,7 @@ const ROWS: readonly Row[] = [
   cpu,
   latencyP50,
   latencyP99,
+  instanceStart,
   idleMemory,
   backlog,
 ];

@@ -50,6 +50,30 @@ async function prober([repository = "", folder = "", items = "", everyMs = ""]: 
   };
 }
 
+/** Asks for one more instance at a time; reports how long each took until it worked. */
+async function starter([repository = "", folder = "", instances = ""]: string[]): Promise<Part> {
+  const handle = await started(repository, folder, "0");
+  return {
+    async work() {
+      const events = handle.events();
+      const seen: number[] = [];
+      // The instances that it begins with are there first.
+      await handle.push("feed", { sentAt: 0 });
+      for (let i = 0; i < Number(instances); i++) {
+        const began = performance.now();
+        await handle.scale("sink", i + 2);
+        for await (const event of { [Symbol.asyncIterator]: () => ({ next: () => events.next() }) }) {
+          if (event.kind !== "instance-started" || event.instance === "sink.1") continue;
+          seen.push(performance.now() - began);
+          break;
+        }
+      }
+      return seen;
+    },
+    close: () => finished(handle, 1),
+  };
+}
+
 async function finished(handle: Millrace.Handle, items: number): Promise<void> {
   await handle.close("feed");
   const { status, stages } = await handle.done;
@@ -57,4 +81,4 @@ async function finished(handle: Millrace.Handle, items: number): Promise<void> {
     throw new Error(`push: ${stages.sink?.completed} of ${items} items arrived`);
 }
 
-await playRole({ pusher, prober });
+await playRole({ pusher, prober, starter });

@@ -175,6 +175,8 @@ export const ERROR_CODES = {
   MR_INPUT_CHANGED: "Put back the file as it was and resume, or start afresh with --new.",
   MR_BAD_ROW: "Correct the row and resume, or say with onBadRow what becomes of such rows.",
   MR_SETUP_FAILED: "Fix the stage's setup; the same command resumes.",
+  MR_BREAKER_OPEN:
+    "Nearly all items of the stage failed for five minutes: repair what it calls; the same command resumes.",
   MR_INSTANCE_FAILING: "The stage's instances keep dying before they work on an item: see their last output.",
   // streams
   MR_FRAME_CORRUPT: "The frame was damaged: it is set aside in quarantine.",

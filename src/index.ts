@@ -21,7 +21,12 @@ export type {
   SourceOptions,
   StageOptions,
 } from "./definition/node-options.ts";
-export type { CapacityOptions, DedupeOptions, RateOptions } from "./definition/pacing-options.ts";
+export type {
+  BreakerOptions,
+  CapacityOptions,
+  DedupeOptions,
+  RateOptions,
+} from "./definition/pacing-options.ts";
 export { type Pipeline, pipeline } from "./definition/pipeline.ts";
 export type { NoParams, PipelineOptions } from "./definition/pipeline-options.ts";
 export type { Priority } from "./definition/priority.ts";

@@ -32,6 +32,7 @@ export interface AgentRunEvents {
   onSuspects(stage: string, count: number): void;
   onStreamsRestarted(boot: string, restarts: number): void;
   onEngineFailed(error: ErrorInfo): void;
+  onBreaker(stage: string, state: "open" | "closed" | "given-up", what: string): void;
   onOutput(stage: string, stream: "stdout" | "stderr", line: string): void;
   onLog(
     stage: string,
@@ -202,6 +203,9 @@ export class AgentRun {
           `${event.items} items of a damaged frame were set aside: ${event.problem}`,
           undefined,
         );
+        return;
+      case "breaker":
+        this.#events.onBreaker(event.stage, event.state, event.what);
         return;
       case "notice":
         this.#events.onLog(event.stage, "warn", event.message, undefined);

@@ -25,6 +25,12 @@ export interface AgentOptions {
   onError(error: Error): void;
 }
 
+const BREAKER_WORDS = {
+  open: (what: string) => `paused: ${what}; it tries one call now and then until one succeeds`,
+  closed: (what: string) => `goes on: ${what}`,
+  "given-up": (what: string) => `given up: it was paused for five minutes, since ${what}`,
+} as const;
+
 /** Supervises what runs on one machine, as the coordinator asks over the backplane. */
 export class Agent {
   readonly #options: AgentOptions;
@@ -159,7 +165,7 @@ export class Agent {
         return {
           boot: answer.boot,
           streams: answer.streams.map(
-            ({ name, unsettled, delayed, claimed, suspects, appended, closed }) => ({
+            ({ name, unsettled, delayed, claimed, suspects, appended, closed, breaker }) => ({
               name,
               waiting: Math.max(0, unsettled - delayed - claimed),
               unsettled,
@@ -167,6 +173,7 @@ export class Agent {
               suspects,
               appended,
               ...(closed === undefined ? {} : { closed }),
+              ...(breaker === undefined ? {} : { breaker }),
             }),
           ),
           counts: answer.counts,
@@ -225,6 +232,10 @@ export class Agent {
       onStreamsRestarted: (boot, restarts) => {
         display.onRestart("streams", "the streams process died and was restarted");
         this.#client.publish("evt.streams-restarted", { run, boot, restarts });
+      },
+      onBreaker: (stage, state, what) => {
+        display.onLog(stage, "warn", BREAKER_WORDS[state](what), undefined);
+        this.#client.publish("evt.breaker", { run, stage, state, what });
       },
       onEngineFailed: (error) => this.#client.publish("evt.engine-failed", { run, error }),
     };

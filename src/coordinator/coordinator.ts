@@ -144,6 +144,12 @@ export class Coordinator {
       .on("evt.instance-exited", (body) => this.#runs.get(body.run)?.onExited(body))
       .on("evt.stream-empty", (body) => this.#runs.get(body.run)?.look())
       .on("evt.streams-restarted", (body) => this.#runs.get(body.run)?.look())
+      .on("evt.breaker", ({ run, stage, state, what }) => {
+        if (state !== "given-up") return;
+        this.#runs
+          .get(run)
+          ?.fail("MR_BREAKER_OPEN", `stage ${stage}: ${what}, and so did every try for five minutes`);
+      })
       .on("evt.engine-failed", ({ run, error }) => {
         const code = (
           error.code !== undefined && error.code in ERROR_CODES ? error.code : "MR_INTERNAL"
@@ -182,6 +188,7 @@ async function statusOf(controller: RunController): Promise<RunReport> {
         kind,
         instances: controller.instancesOf(name),
         ...(hold === undefined ? {} : { hold }),
+        ...(stream?.breaker === undefined ? {} : { breaker: stream.breaker }),
         waiting: stream?.waiting ?? 0,
         unsettled: stream?.unsettled ?? 0,
         delayed: stream?.delayed ?? 0,

@@ -1,8 +1,8 @@
 /** The options of a stage that say how much may go to it, and what of it. */
 import type { Duration } from "./duration.ts";
 import { duration, functionLike, size, wholeNumber } from "./option-rules.ts";
-import type { CapacityPolicy, Pacing } from "./pacing.ts";
-import { group, optional, refusal, required } from "./rule.ts";
+import type { BreakerPolicy, CapacityPolicy, Pacing } from "./pacing.ts";
+import { group, optional, type Rule, refusal, required, rule, standard } from "./rule.ts";
 import type { NodeDefinition } from "./shape.ts";
 import type { Size } from "./size.ts";
 
@@ -30,6 +30,14 @@ export interface CapacityOptions {
   readonly bytes?: Size;
 }
 
+/** When a stage is paused because nearly all of its items fail. */
+export interface BreakerOptions {
+  /** The part of the last items that failed, above 0 and at most 1. Default 0.9. */
+  readonly share?: number;
+  /** How many items are looked at. Default 1,000. */
+  readonly after?: number;
+}
+
 /** Options that a stage's streams go by. */
 export interface PacingOptions<In = unknown> {
   /** Discards an item whose like came within a window; retries and replayed dead letters pass. Default: off. */
@@ -38,6 +46,8 @@ export interface PacingOptions<In = unknown> {
   readonly rate?: RateOptions<In>;
   /** Beyond it sources, and stages outside the stage's cycle, wait before they place more. Default: no limit. */
   readonly capacity?: CapacityOptions;
+  /** Pauses the stage, and tries again now and then, when nearly all of its items fail; `false`: never. */
+  readonly breaker?: BreakerOptions | false;
 }
 
 const DEDUPE = group({
@@ -62,10 +72,28 @@ const CAPACITY = group(
   },
 );
 
+const BREAKER = group({
+  share: standard(
+    rule("a number above 0 and at most 1", (value) =>
+      typeof value === "number" && value > 0 && value <= 1 ? value : undefined,
+    ),
+    0.9,
+    "The part of the last items that failed.",
+  ),
+  after: standard(wholeNumber(1), 1_000, "How many items are looked at."),
+});
+
+const BREAKER_OR_NONE: Rule<BreakerPolicy | undefined> = {
+  ...BREAKER,
+  expects: "false, or an object of share, after",
+  read: (value, place) => (value === false ? undefined : BREAKER.read(value, place)),
+};
+
 /** The rows of the table of options. */
 export const PACING_FIELDS = {
   dedupe: optional(DEDUPE, "Discard an item whose like was let in within the window."),
   rate: optional(RATE, "At most limit items in perMs, over all instances of the stage."),
+  breaker: standard(BREAKER_OR_NONE, {}, "Pause the stage when nearly all of its items fail."),
   capacity: optional(CAPACITY, "Beyond it sources, and stages outside the stage's cycle, wait."),
 };
 
@@ -74,13 +102,14 @@ type PacingValues = {
 };
 
 /** What the options come to: settings, and the functions among them. */
-export function pacingOf({ dedupe, rate, capacity }: PacingValues): {
+export function pacingOf({ dedupe, rate, capacity, breaker }: PacingValues): {
   pacing?: Pacing;
   functions: Pick<NodeDefinition, "dedupeBy" | "rateBy">;
 } {
   const pacing: Pacing = {
     ...(dedupe && { dedupe: { windowMs: dedupe.windowMs } }),
     ...(capacity && { capacity }),
+    ...(breaker && { breaker }),
     ...(rate && { rate: { limit: rate.limit, perMs: rate.perMs } }),
   };
   return {

@@ -5,6 +5,7 @@ export interface Pacing {
   readonly dedupe?: DedupePolicy;
   readonly rate?: RatePolicy;
   readonly capacity?: CapacityPolicy;
+  readonly breaker?: BreakerPolicy;
 }
 
 export interface DedupePolicy {
@@ -22,6 +23,13 @@ export interface RatePolicy {
 export interface CapacityPolicy {
   readonly items?: number;
   readonly bytes?: number;
+}
+
+export interface BreakerPolicy {
+  /** Of the last items, this part must fail. */
+  readonly share: number;
+  /** So many items are looked at. */
+  readonly after: number;
 }
 
 /** The pacing of the stages that have some. */

@@ -25,6 +25,8 @@ export interface CallerParts {
   readonly inHand: InHand;
   /** Whether results for this connection's items still count. */
   isCurrent(epoch: number): boolean;
+  /** Whether a failed item stays in hand, as if it had not been called. */
+  keep(ref: ItemRef): boolean;
   /** An asynchronous call has ended: there is room for another, and something to send. */
   onEnd(): void;
   /** A call outlived its grace: only the end of the process ends it, or it is abandoned. */

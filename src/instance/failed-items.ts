@@ -19,6 +19,8 @@ export interface FailedItemsParts {
   readonly failures: Failures;
   /** Whether results for this connection's items still count. */
   isCurrent(epoch: number): boolean;
+  /** Whether a failed item stays in hand, as if it had not been called. */
+  keep(ref: ItemRef): boolean;
   /** An asynchronous `onFailed` has begun (1) or ended (-1): it takes a slot as a call does. */
   onHook(by: 1 | -1): void;
 }
@@ -58,7 +60,7 @@ export class FailedItems {
     const { node, failures } = this.#parts;
     const decoded = this.decode(ref);
     if (decoded === undefined) return;
-    if (mark.timedOut === true) this.fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
+    if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
     else if (mark.kills === KILLS_TO_DEAD_LETTER)
       this.bury(ref, decoded.item, killedError(node, mark), "killed");
     // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
@@ -66,7 +68,11 @@ export class FailedItems {
   }
 
   fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
-    if (!this.#parts.isCurrent(ref.range.epoch)) return;
+    if (!this.#parts.isCurrent(ref.range.epoch) || this.#parts.keep(ref)) return;
+    this.#fail(ref, item, thrown, reason);
+  }
+
+  #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
     const { failures } = this.#parts;
     const error = ensureError(thrown);
     let isLast: boolean;

@@ -29,6 +29,11 @@ export class Intake {
   readonly #decoder = new ItemDecoder();
   readonly #groups: Groups | undefined;
   #queue: WorkRange[] = [];
+  /** Calls made so far, and the items of the last. */
+  calls = 0;
+  callItems = 0;
+  /** Items to be called once more, as they are. */
+  #again: ItemRef[] = [];
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -48,19 +53,31 @@ export class Intake {
 
   /** True when nothing is left that could be called or put into a batch. */
   get isDry(): boolean {
-    return this.#queue.length === 0 && this.#parts.gate?.hasReady !== true;
+    return this.#queue.length === 0 && this.#again.length === 0 && this.#parts.gate?.hasReady !== true;
   }
 
   get hasWork(): boolean {
     return !this.isDry || this.#groups?.hasReady === true;
   }
 
+  get hasReadyBatch(): boolean {
+    return this.#groups?.hasReady === true;
+  }
+
+  /** Takes an item back that is to be called once more, as if it had not been called. */
+  again(ref: ItemRef): void {
+    this.#again.push(ref);
+  }
+
   get hasBatches(): boolean {
     return this.#groups?.isEmpty === false;
   }
 
-  /** Makes one call, or a step towards one; false when there is nothing to do, or it must wait. */
-  step(takesNew: boolean): boolean {
+  /**
+   * Makes one call, or a step towards one; false when there is nothing to do, or it must wait. With `prefersFresh`
+   * items that are to be called again come last.
+   */
+  step(takesNew: boolean, prefersFresh = false): boolean {
     const group = this.#groups?.take();
     if (group !== undefined) {
       if (!this.#parts.announcer.begin(group.refs)) {
@@ -68,11 +85,13 @@ export class Intake {
         this.#groups?.putBack(group);
         return false;
       }
-      this.#parts.caller.call(group.refs, group.items);
+      this.#call(group.refs, group.items);
       return true;
     }
     const { gate } = this.#parts;
     if (gate?.hasReady === true && takesNew) return this.#takeReady(gate);
+    if (takesNew && this.#again.length > 0 && !(prefersFresh && this.#queue.length > 0))
+      return this.#takeAgain();
     const range = this.#queue[0];
     if (range === undefined || !takesNew || !this.#takeFrom(range)) return false;
     if (range.isSpent) this.#queue.shift();
@@ -110,7 +129,30 @@ export class Intake {
     range.next++;
     const decoded = this.#parts.caller.failed.decode(ref);
     // An item of a batch that failed before is called alone, so that it can fail nobody else again.
-    if (decoded !== undefined) this.#parts.caller.call([ref], [decoded.item]);
+    if (decoded !== undefined) this.#call([ref], [decoded.item]);
+    return true;
+  }
+
+  #call(refs: readonly ItemRef[], items: readonly unknown[]): void {
+    this.calls++;
+    this.callItems = refs.length;
+    this.#parts.caller.call(refs, items);
+  }
+
+  #takeAgain(): boolean {
+    const ref = this.#again[0] as ItemRef;
+    const { gate, announcer, caller } = this.#parts;
+    if (gate?.isFull === true || (gate === undefined && !announcer.begin([ref]))) return false;
+    this.#again.shift();
+    if (gate !== undefined) {
+      this.#park(gate, ref);
+      return true;
+    }
+    const decoded = caller.failed.decode(ref);
+    if (decoded === undefined) return true;
+    if (this.#groups !== undefined && ref.range.failuresOf(ref.index) === 0)
+      this.#group(this.#groups, ref, decoded.item);
+    else this.#call([ref], [decoded.item]);
     return true;
   }
 
@@ -146,7 +188,7 @@ export class Intake {
     const { ref, item } = gate.next() as Parked;
     if (this.#groups !== undefined && ref.range.failuresOf(ref.index) === 0)
       this.#group(this.#groups, ref, item);
-    else if (this.#parts.announcer.begin([ref])) this.#parts.caller.call([ref], [item]);
+    else if (this.#parts.announcer.begin([ref])) this.#call([ref], [item]);
     else return false;
     gate.shift();
     return true;
@@ -159,6 +201,7 @@ export class Intake {
 
   clear(): void {
     this.#queue = [];
+    this.#again = [];
     this.#parts.gate?.clear();
     this.#groups?.clear();
   }

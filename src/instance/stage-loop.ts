@@ -3,16 +3,10 @@ import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
 import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
-import { type DeliveredRange, type GrantHead, MESSAGE } from "../streams/protocol.ts";
-import type { Backpressure } from "./backpressure.ts";
-import type { Caller } from "./caller.ts";
-import type { Credit } from "./credit.ts";
+import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
 import type { FailureSettings } from "./failures.ts";
-import type { Intake } from "./intake.ts";
-import type { Outbox } from "./outbox.ts";
-import type { RateGate } from "./rate-gate.ts";
 import type { InstanceScope } from "./scope-context.ts";
-import { stageParts } from "./stage-parts.ts";
+import { type StageParts, stageParts } from "./stage-parts.ts";
 
 /** Time after which the loop lets I/O have its turn. */
 const TURN_MS = 8;
@@ -45,12 +39,7 @@ export interface StageLoopOptions {
  */
 export class StageLoop {
   readonly #options: StageLoopOptions;
-  readonly #outbox: Outbox;
-  readonly #credit: Credit;
-  readonly #caller: Caller;
-  readonly #intake: Intake;
-  readonly #gate: RateGate | undefined;
-  readonly #backpressure: Backpressure | undefined;
+  readonly #parts: StageParts;
   readonly #concurrency: number;
   #connection: StreamConnection | undefined;
   #epoch = 0;
@@ -63,19 +52,13 @@ export class StageLoop {
   constructor(options: StageLoopOptions) {
     this.#options = options;
     this.#concurrency = options.role === "suspect" ? 1 : options.node.settings.concurrency.min;
-    const parts = stageParts(options, {
+    this.#parts = stageParts(options, {
       connection: () => this.#connection,
       isCurrent: (epoch) => epoch === this.#epoch,
       concurrency: () => this.#concurrency,
       onReady: () => this.#pump(),
       onEnd: () => this.#schedulePump(),
     });
-    this.#outbox = parts.outbox;
-    this.#credit = parts.credit;
-    this.#caller = parts.caller;
-    this.#intake = parts.intake;
-    this.#gate = parts.gate;
-    this.#backpressure = parts.backpressure;
   }
 
   async start(): Promise<void> {
@@ -90,8 +73,9 @@ export class StageLoop {
         this.#connection = await this.#options.connect(
           {
             onDeliver: (ranges, frames) => this.#onDeliver(ranges, frames, epoch),
-            onFull: (stages) => this.#onFull(stages, epoch),
-            onGrant: (grants) => this.#onGrant(grants, epoch),
+            onBreaker: (state) => this.#heard(epoch, () => this.#parts.breaker.told(state)),
+            onFull: (stages) => this.#heard(epoch, () => this.#parts.backpressure?.full(stages)),
+            onGrant: (grants) => this.#heard(epoch, () => this.#parts.gate?.granted(grants)),
             onConfirmed: (n) => this.#onConfirmed(n, epoch),
             onRefused: (_n, error) => {
               this.#options.onError(error);
@@ -115,12 +99,13 @@ export class StageLoop {
 
   #onClose(epoch: number): void {
     if (epoch !== this.#epoch || this.#stopped) return;
-    const lost = this.#caller.activeItems + this.#outbox.unconfirmedItems;
+    const lost = this.#parts.caller.activeItems + this.#parts.outbox.unconfirmedItems;
     this.#connection = undefined;
-    this.#intake.clear();
-    this.#outbox.clear();
-    this.#credit.reset();
-    this.#backpressure?.reset();
+    this.#parts.intake.clear();
+    this.#parts.outbox.clear();
+    this.#parts.credit.reset();
+    this.#parts.backpressure?.reset();
+    this.#parts.breaker.reset();
     if (this.#draining && lost === 0) {
       this.#epoch++;
       this.#checkSettledDown();
@@ -151,41 +136,36 @@ export class StageLoop {
     let size = 0;
     for (const [i, delivered] of ranges.entries()) {
       const bytes = frames[i] as Buffer;
-      items += this.#intake.add(delivered, bytes, epoch);
+      items += this.#parts.intake.add(delivered, bytes, epoch);
       size += bytes.length;
     }
-    this.#credit.delivered(items, size);
+    this.#parts.credit.delivered(items, size);
     this.#pump();
   }
 
-  #onFull(stages: readonly string[], epoch: number): void {
+  /** Something that the streams process has said, and that may let work go on. */
+  #heard(epoch: number, take: () => void): void {
     if (epoch !== this.#epoch) return;
-    this.#backpressure?.full(stages);
+    take();
     this.#pump();
   }
 
   /** A stage downstream takes no more; in a drain what has begun is finished all the same. */
   get #isHeld(): boolean {
-    if (this.#backpressure === undefined || this.#draining) return false;
-    const { items, bytes } = this.#outbox.onTheirWay;
-    return this.#backpressure.isHeld(items, bytes);
-  }
-
-  #onGrant(grants: GrantHead["grants"], epoch: number): void {
-    if (epoch !== this.#epoch) return;
-    this.#gate?.granted(grants);
-    this.#pump();
+    if (this.#parts.backpressure === undefined || this.#draining) return false;
+    const { items, bytes } = this.#parts.outbox.onTheirWay;
+    return this.#parts.backpressure.isHeld(items, bytes);
   }
 
   #onConfirmed(n: number, epoch: number): void {
     if (epoch !== this.#epoch) return;
-    const items = this.#outbox.confirmed(n);
+    const items = this.#parts.outbox.confirmed(n);
     this.#options.onSettled();
     // n.b. not when it is sent: until then the items come again if a process dies, and one death may repeat no
     // more than the credit, however slow the disk is.
-    this.#credit.settled(items);
+    this.#parts.credit.settled(items);
     this.#askForMore();
-    if (this.#intake.hasWork) this.#pump();
+    if (this.#parts.intake.hasWork) this.#pump();
     this.#checkSettledDown();
   }
 
@@ -213,18 +193,22 @@ export class StageLoop {
     const { clock } = this.#options.env;
     const until = clock.mono() + TURN_MS;
     let since = until - TURN_MS;
-    this.#caller.turn(since);
+    this.#parts.caller.turn(since);
     const measure = (): number => {
       const now = clock.mono();
-      const done = this.#caller.turn(now);
-      if (done > 0) this.#credit.took(now - since, done);
+      const done = this.#parts.caller.turn(now);
+      if (done > 0) this.#parts.credit.took(now - since, done);
       since = now;
       return now;
     };
-    for (let steps = 1; this.#caller.active < this.#concurrency && !this.#outbox.isCrowded; steps++) {
-      if (this.#isHeld) break;
-      if (!this.#intake.step(!this.#draining)) break;
-      this.#outbox.sendIfFull();
+    for (
+      let steps = 1;
+      this.#parts.caller.active < this.#concurrency && !this.#parts.outbox.isCrowded;
+      steps++
+    ) {
+      if (this.#isHeld || !this.#parts.breaker.mayCall()) break;
+      if (!this.#parts.intake.step(!this.#draining)) break;
+      this.#parts.outbox.sendIfFull();
       if ((steps & 15) === 0 && measure() > until) {
         this.#schedulePump();
         return;
@@ -234,12 +218,12 @@ export class StageLoop {
   }
 
   #afterWork(): void {
-    if (this.#draining) this.#intake.closeBatches();
-    const isIdle = this.#intake.isDry && this.#caller.active === 0;
-    this.#outbox.sendSoon(isIdle || this.#draining || this.#isHeld);
-    if (!this.#draining) this.#gate?.ask();
-    if (this.#intake.isDry && !this.#draining) {
-      if (this.#gate?.isEmpty !== false) this.#credit.ranDry();
+    if (this.#draining) this.#parts.intake.closeBatches();
+    const isIdle = this.#parts.intake.isDry && this.#parts.caller.active === 0;
+    this.#parts.outbox.sendSoon(isIdle || this.#draining || this.#isHeld);
+    if (!this.#draining) this.#parts.gate?.ask();
+    if (this.#parts.intake.isDry && !this.#draining) {
+      if (this.#parts.gate?.isEmpty !== false) this.#parts.credit.ranDry();
       this.#askForMore();
     }
     this.#checkSettledDown();
@@ -249,12 +233,12 @@ export class StageLoop {
     if (this.#draining || this.#connection === undefined) return;
     if (this.#options.role === "suspect") {
       // One at a time, the next only when the last is settled for good.
-      if (this.#credit.outstanding + this.#credit.held > 0 || !this.#outbox.isEmpty) return;
-      this.#credit.outstanding = 1;
+      if (this.#parts.credit.outstanding + this.#parts.credit.held > 0 || !this.#parts.outbox.isEmpty) return;
+      this.#parts.credit.outstanding = 1;
       this.#connection.send(MESSAGE.credit, { items: 1 });
       return;
     }
-    const items = this.#credit.ask();
+    const items = this.#parts.credit.ask();
     if (items > 0) this.#connection.send(MESSAGE.credit, { items });
   }
 
@@ -262,7 +246,10 @@ export class StageLoop {
     if (this.#options.role === "suspect" && !this.#draining) this.#askForMore();
     if (!this.#draining || this.#onSettledDown === undefined) return;
     const isBusy =
-      this.#mustTell || this.#caller.active > 0 || this.#intake.hasBatches || !this.#outbox.isEmpty;
+      this.#mustTell ||
+      this.#parts.caller.active > 0 ||
+      (this.#parts.intake.hasBatches && !this.#parts.breaker.isOpen) ||
+      !this.#parts.outbox.isEmpty;
     if (isBusy) return;
     const done = this.#onSettledDown;
     this.#onSettledDown = undefined;
@@ -277,7 +264,7 @@ export class StageLoop {
     if (!this.#draining) {
       this.#draining = true;
       if (this.#mustTell) this.#limitTelling();
-      this.#intake.closeBatches();
+      this.#parts.intake.closeBatches();
     }
     await new Promise<void>((resolve) => {
       this.#onSettledDown = resolve;
@@ -288,14 +275,14 @@ export class StageLoop {
 
   /** Aborts the calls that are still running. */
   abort(reason: unknown): void {
-    this.#caller.abortAll(reason);
+    this.#parts.caller.abortAll(reason);
   }
 
   close(): void {
     this.#stopped = true;
-    this.#outbox.stop();
-    this.#intake.clear();
-    this.#caller.stop();
+    this.#parts.outbox.stop();
+    this.#parts.intake.clear();
+    this.#parts.caller.stop();
     this.#connection?.end();
   }
 }

@@ -1,5 +1,6 @@
 import type { Env } from "../env/env.ts";
 import type { StreamConnection } from "../streams/connection.ts";
+import { MESSAGE } from "../streams/protocol.ts";
 import { OriginSequence } from "../wire/ids.ts";
 import { Announcer } from "./announcer.ts";
 import { Backpressure } from "./backpressure.ts";
@@ -12,6 +13,7 @@ import { Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
 import { Outputs } from "./outputs.ts";
 import { RateGate } from "./rate-gate.ts";
+import { StageBreaker } from "./stage-breaker.ts";
 import type { StageLoopOptions } from "./stage-loop.ts";
 import { Transactions } from "./transactions.ts";
 
@@ -24,6 +26,7 @@ export interface StageParts {
   /** Of a stage with a `rate`. */
   readonly gate: RateGate | undefined;
   readonly backpressure: Backpressure | undefined;
+  readonly breaker: StageBreaker;
 }
 
 /** What its parts ask the loop, or tell it. */
@@ -60,6 +63,7 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
     credit,
     inHand,
     isCurrent: hooks.isCurrent,
+    keep: (ref) => breaker.keep(ref),
     onEnd: hooks.onEnd,
     onStuck: ([ref, ...others]) =>
       options.onStuck(
@@ -73,7 +77,12 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
   const gate = node.settings.pacing?.rate && new RateGate(node, credit, free, connection);
   const intake = new Intake({ env, node, isAlone, caller, announcer, inHand, gate, onReady: hooks.onReady });
   const backpressure = Backpressure.of(definition, node.name);
-  return { outbox, credit, caller, intake, gate, backpressure };
+  const breaker: StageBreaker = new StageBreaker({
+    caller,
+    intake,
+    onProbed: (isGood) => connection()?.send(MESSAGE.probed, { isGood }),
+  });
+  return { outbox, credit, caller, intake, gate, backpressure, breaker };
 }
 
 function originsOf(env: Env): ConstructorParameters<typeof Outputs>[2] {

@@ -42,6 +42,8 @@ export const COORDINATOR_MESSAGES = {
               instances: count,
               /** Why it gets no items, when somebody said so. */
               hold: optional(oneOf("paused", "stopped")),
+              /** Nearly all of its items failed: it waits, and tries one now and then. */
+              breaker: optional(oneOf("open")),
               waiting: count,
               unsettled: count,
               delayed: count,

@@ -62,6 +62,12 @@ export const EVENT_MESSAGES = {
     direction: "agent → coordinator",
     body: object({ run: text, error: errorBrief }),
   },
+  "evt.breaker": {
+    about:
+      "A stage is paused because nearly all of its items failed, goes on, or has been paused for too long.",
+    direction: "agent → coordinator",
+    body: object({ run: text, stage: text, state: oneOf("open", "closed", "given-up"), what: text }),
+  },
   "evt.suspects": {
     about: "So many items of a stage wait to be run alone, because their instance died.",
     direction: "agent → coordinator",

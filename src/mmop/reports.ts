@@ -74,6 +74,8 @@ export const streamStats = object({
   appended: count,
   /** Of a push source that takes no more items. */
   closed: optional(flag),
+  /** Of a stage that is paused because nearly all of its items failed. */
+  breaker: optional(oneOf("open")),
 });
 export type StreamStats = Of<typeof streamStats>;
 

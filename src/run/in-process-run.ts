@@ -13,12 +13,12 @@ import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import type { Env, Timers } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
-import type { ErrorInfo } from "../errors.ts";
+import { type ErrorInfo, errorInfo, RunError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import type { StreamEngine } from "../streams/contract.ts";
 import { openEngine } from "../streams/open-engine.ts";
-import { STREAM_PROTOCOL_VERSION, type StatsAnswer } from "../streams/protocol.ts";
+import { STREAM_PROTOCOL_VERSION, type StatsAnswer, type StreamEvent } from "../streams/protocol.ts";
 import { StreamServer } from "../streams/server.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { keepBlobsInMemory } from "./in-process-blobs.ts";
@@ -176,12 +176,25 @@ export class InProcessRun {
       {
         onEvent: (event) => {
           if (event.kind === "empty") void this.#look();
+          if (event.kind === "breaker") this.#onBreaker(event);
           if (event.kind === "suspects") void this.#staff.tendSuspects(event.stage);
         },
       },
     );
     for (const node of [...nodes].reverse()) await this.#staff.fill(node.name);
     void this.#look();
+  }
+
+  #onBreaker({ stage, state, what }: Extract<StreamEvent, { kind: "breaker" }>): void {
+    this.#options.onMessage(stage, {
+      kind: "log",
+      level: "warn",
+      message: `circuit breaker ${state}: ${what}`,
+    });
+    if (state !== "given-up") return;
+    const message = `run ${this.run}: stage ${stage}: ${what}, and so did every try for five minutes`;
+    this.#error ??= errorInfo(new RunError("MR_BREAKER_OPEN", message, { scope: "run" }));
+    void this.stop();
   }
 
   #connect(): ReturnType<typeof loopbackPair>[0] {

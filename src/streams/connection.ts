@@ -2,6 +2,7 @@ import type { Socket } from "../env/env.ts";
 import { ERROR_CODES, type ErrorCode, type ErrorInfo, ensureError, StreamError } from "../errors.ts";
 import { encodeMessage, type Message, MessageReader } from "../wire/message.ts";
 import {
+  type BreakerHead,
   type ConfirmedHead,
   type ControlRequests,
   type DeliveredRange,
@@ -20,6 +21,7 @@ export interface ConnectionHandlers {
   onDeliver?(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
   onConfirmed?(n: number): void;
   onRefused?(n: number, error: StreamError): void;
+  onBreaker?(state: BreakerHead["state"]): void;
   onFull?(stages: readonly string[]): void;
   onGrant?(grants: GrantHead["grants"]): void;
   onEvent?(event: StreamEvent): void;
@@ -89,6 +91,9 @@ export class StreamConnection {
             else request?.reject(streamErrorOf(error));
             return;
           }
+          case MESSAGE.breaker:
+            handlers.onBreaker?.((message.head as BreakerHead).state);
+            return;
           case MESSAGE.full:
             handlers.onFull?.((message.head as FullHead).stages);
             return;

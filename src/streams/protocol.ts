@@ -15,6 +15,7 @@ export const MESSAGE = {
   request: 5,
   freed: 6,
   take: 7,
+  probed: 8,
   // streams process → instance or agent
   welcome: 16,
   deliver: 17,
@@ -24,6 +25,7 @@ export const MESSAGE = {
   event: 21,
   grant: 22,
   full: 23,
+  breaker: 24,
 } as const;
 
 /**
@@ -81,6 +83,15 @@ export interface GrantHead {
 /** All stages that are full: with what waits for them, nobody outside their cycle is to place more. */
 export interface FullHead {
   readonly stages: readonly string[];
+}
+
+/** What the stage's circuit breaker says: work, wait, or (to one instance) make one call. */
+export interface BreakerHead {
+  readonly state: "closed" | "open" | "probe";
+}
+
+export interface ProbedHead {
+  readonly isGood: boolean;
 }
 
 /** One delivered range; its frame, cut to the range, is the blob at the same place. */
@@ -152,6 +163,8 @@ export interface StreamReport {
   readonly delayed: number;
   readonly claimed: number;
   readonly suspects: number;
+  /** Set while its circuit breaker is open. */
+  readonly breaker?: "open";
   readonly appended: number;
   /** Of a push source that takes no more items. */
   readonly closed?: true;
@@ -218,6 +231,12 @@ export interface ReplyHead {
 
 /** What the streams process tells its agent unasked. */
 export type StreamEvent =
+  | {
+      readonly kind: "breaker";
+      readonly stage: string;
+      readonly state: "open" | "closed" | "given-up";
+      readonly what: string;
+    }
   | { readonly kind: "notice"; readonly stage: string; readonly message: string }
   | { readonly kind: "suspects"; readonly stage: string; readonly count: number }
   | { readonly kind: "empty"; readonly stage: string }

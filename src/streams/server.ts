@@ -15,6 +15,7 @@ import {
   type HelloHead,
   MESSAGE,
   type OpenAsk,
+  type ProbedHead,
   type RequestHead,
   type StartedHead,
   type StreamEvent,
@@ -129,6 +130,9 @@ export class StreamServer {
       case MESSAGE.take:
         this.pacer.take(peer, message.head as TakeHead);
         return;
+      case MESSAGE.probed:
+        this.pacer.breakers.probed(peer, (message.head as ProbedHead).isGood === true);
+        return;
       case MESSAGE.transact:
         void this.#onTransact(peer, message.head as TransactHead, message.blobs);
         return;
@@ -237,7 +241,7 @@ export class StreamServer {
       return;
     }
     if (dispatcher !== undefined) taken.confirm(dispatcher);
-    this.pacer.weigh();
+    this.pacer.stored(peer, head);
     peer.send(encodeMessage(MESSAGE.confirmed, { n: head.n }));
     if (!taken.isNone) {
       dispatcher?.dispatch();
@@ -265,9 +269,11 @@ export class StreamServer {
 
   report(): StreamReport[] {
     const reports = this.#stages.report();
-    return reports.map((report) =>
-      this.inputs.isClosed(report.name) ? { ...report, closed: true } : report,
-    );
+    return reports.map((report) => ({
+      ...report,
+      ...(this.inputs.isClosed(report.name) && { closed: true as const }),
+      ...(this.pacer.breakers.isOpen(report.name) && { breaker: "open" as const }),
+    }));
   }
 
   #event(event: StreamEvent): void {

@@ -24,6 +24,7 @@ const DEFAULTS: NodeSettings = {
   timeoutMs: 60_000,
   graceMs: 10_000,
   memoryBytes: 1_073_741_824,
+  pacing: { breaker: { share: 0.9, after: 1_000 } },
 };
 
 describe("defaults", () => {
@@ -196,7 +197,7 @@ describe("an unknown option is refused with the known ones", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
         "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, orderBy, partitions, onKeyFailure, " +
-        "priority, dedupe, rate, capacity, schema, onFailed",
+        "priority, dedupe, rate, breaker, capacity, schema, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(
       `${subject}: there is no option retry.backoff.max; the options here are initialMs, factor, maxMs, jitter`,

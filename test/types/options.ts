@@ -17,6 +17,7 @@ export function optionNames(): void {
       | "dedupe"
       | "rate"
       | "capacity"
+      | "breaker"
       | "orderBy"
       | "partitions"
       | "onKeyFailure"

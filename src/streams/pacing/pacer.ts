@@ -5,7 +5,15 @@ import { encodeMessage } from "../../wire/message.ts";
 import type { StreamEngine, Transaction } from "../contract.ts";
 import { stageOf } from "../lanes.ts";
 import type { Peer } from "../peer.ts";
-import { type FullHead, type GrantHead, MESSAGE, type StreamEvent, type TakeHead } from "../protocol.ts";
+import {
+  type FullHead,
+  type GrantHead,
+  MESSAGE,
+  type StreamEvent,
+  type TakeHead,
+  type TransactHead,
+} from "../protocol.ts";
+import { Breakers } from "./breakers.ts";
 import { Capacity, type Waiting } from "./capacity.ts";
 import { Dedupe } from "./dedupe.ts";
 import { RateBudget } from "./rate-budget.ts";
@@ -18,6 +26,7 @@ export class Pacer {
   readonly #env: Env;
   readonly #engine: StreamEngine;
   readonly #tell: (event: StreamEvent) => void;
+  readonly breakers: Breakers;
   readonly #dedupe = new Dedupe();
   readonly #rates = new Map<string, RateDesk>();
   readonly #capacity = new Capacity();
@@ -37,11 +46,13 @@ export class Pacer {
     this.#engine = engine;
     this.#stats = stats;
     this.#tell = tell;
+    this.breakers = new Breakers(env, tell);
   }
 
   /** In force when this resolves: before an item of these stages is taken. */
   async open(pacing: Readonly<Record<string, Pacing>>): Promise<void> {
-    for (const [stage, { dedupe, rate, capacity }] of Object.entries(pacing)) {
+    for (const [stage, { dedupe, rate, capacity, breaker }] of Object.entries(pacing)) {
+      if (breaker !== undefined) this.breakers.set(stage, breaker);
       if (capacity !== undefined) this.#capacity.set(stage, capacity);
       if (rate !== undefined && !this.#rates.has(stage)) {
         const now = this.#env.clock.mono();
@@ -93,9 +104,16 @@ export class Pacer {
 
   /** An instance is connected. */
   joined(peer: Peer): void {
+    this.breakers.joined(peer);
     if (this.#capacity.isUnlimited) return;
     this.#producers.add(peer);
     this.#sayFull(peer);
+  }
+
+  /** A transaction of an instance was stored. */
+  stored(peer: Peer, head: TransactHead): void {
+    this.breakers.settled(peer, head);
+    this.weigh();
   }
 
   /** Something was stored or settled: producers are told what is full before they are told that it is stored. */
@@ -113,6 +131,7 @@ export class Pacer {
 
   /** A connection was closed. */
   gone(peer: Peer): void {
+    this.breakers.gone(peer);
     this.#producers.delete(peer);
     const taker = this.#takers.get(peer);
     if (taker === undefined) return;
@@ -122,6 +141,7 @@ export class Pacer {
 
   close(): void {
     this.#look?.cancel();
+    this.breakers.close();
     for (const desk of this.#rates.values()) desk.close();
   }
 }

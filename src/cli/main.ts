@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { nodeEnv } from "../env/node.ts";
+import { addControlCommands } from "./control-commands.ts";
 import { addDeadCommand } from "./dead-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { EXIT } from "./exit-code.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addExamples } from "./help.ts";
+import { addPushCommand } from "./push-command.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
 import { addSettings } from "./settings.ts";
+import { addStatusCommands } from "./status-command.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -51,6 +54,9 @@ async function main(argv: readonly string[]): Promise<number> {
   addDeadCommand(program, nodeEnv, version, onExit);
   addDoctorCommand(program, nodeEnv, onExit);
   addExplainCommand(program, onExit);
+  addStatusCommands(program, nodeEnv, onExit);
+  addControlCommands(program, nodeEnv, onExit);
+  addPushCommand(program, nodeEnv, onExit);
   addSettings(program);
   addExamples(program);
 

@@ -191,7 +191,7 @@ export class LocalRun {
         );
         // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
         await agent.stop();
-        await store.write({ ...manifest, status, endedAt: env.clock.now() });
+        await store.write({ ...manifest, status, endedAt: env.clock.now(), stages: result.stages });
         await unwind();
         if (isKept) await store.prune(shape.name);
         return result;

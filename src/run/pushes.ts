@@ -43,6 +43,11 @@ export class Pushes {
     await this.#pushers.get(source)?.idle();
   }
 
+  /** Waits for what was pushed and lets go of the connections. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#pushers.values()].map((pusher) => pusher.end()));
+  }
+
   /** The run has ended: nothing more can be pushed, and what is not confirmed is rejected. */
   fail(error: Error): void {
     this.#over ??= error;

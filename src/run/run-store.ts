@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { RunResult } from "../definition/run-result.ts";
 import { hasStream, type PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { readLock } from "../env/lock-file.ts";
@@ -20,6 +21,8 @@ export interface RunManifest {
   readonly bundle: string;
   readonly createdAt: number;
   readonly endedAt?: number;
+  /** Of a run that has ended; absent in runs of older versions. */
+  readonly stages?: RunResult["stages"];
 }
 
 const KEEP_RUNS = 10;

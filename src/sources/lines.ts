@@ -1,8 +1,14 @@
-import { group, readOptions } from "../definition/rule.ts";
+import { wholeNumber } from "../definition/option-rules.ts";
+import { group, optional, readOptions } from "../definition/rule.ts";
 import { FILE_FIELDS, type FileOptions, fileSource, type ReadySource } from "./file-source.ts";
 import { type FileSpec, subjectOf } from "./file-spec.ts";
 
-const OPTIONS = group(FILE_FIELDS);
+export interface LinesOptions extends FileOptions {
+  /** So many lines make one item, an array of texts; the last of a file may have fewer. Default: a line is an item. */
+  readonly group?: number;
+}
+
+const OPTIONS = group({ ...FILE_FIELDS, group: optional(wholeNumber(1), "Lines of one item.") });
 
 /**
  * A source of the lines of text files, without their line ends (LF or CR LF). Files ending in `.gz` are decompressed. It
@@ -18,12 +24,23 @@ const OPTIONS = group(FILE_FIELDS);
  */
 export function lines<Params = unknown>(
   file: FileSpec<Params>,
+  options: LinesOptions & { readonly group: number },
+): ReadySource<string[], Params>;
+export function lines<Params = unknown>(
+  file: FileSpec<Params>,
   options?: FileOptions,
-): ReadySource<string, Params> {
+): ReadySource<string, Params>;
+export function lines<Params>(
+  file: FileSpec<Params>,
+  options?: LinesOptions,
+): ReadySource<string | string[], Params> {
   const subject = subjectOf("lines", file);
-  const settings = readOptions(OPTIONS, options, subject);
-  return fileSource(subject, file, settings, async () => {
-    const { LineRows } = await import("./line-rows.ts");
-    return () => new LineRows();
+  const { group: size, ...settings } = readOptions(OPTIONS, options, subject);
+  return fileSource<string | string[], Params>(subject, file, settings, async () => {
+    const [{ LineRows }, { LineGroups }] = await Promise.all([
+      import("./line-rows.ts"),
+      import("./line-groups.ts"),
+    ]);
+    return () => (size === undefined ? new LineRows() : new LineGroups(size));
   });
 }

@@ -34,6 +34,12 @@ test("gives every line, whatever its end and its characters, and from any token 
         const { items, tokens, error } = await readSource(lines(files), { env });
         expect(error).toBeUndefined();
         expect(items).toEqual(contents.flat());
+        const groups = await readSource(lines(files, { group: step }), { env });
+        expect(groups.items.flat()).toEqual(items);
+        expect(groups.items.every((group) => group.length > 0 && group.length <= step)).toBe(true);
+        const mid = groups.tokens[Math.floor(groups.tokens.length / 2)];
+        const behind = await readSource(lines(files, { group: step }), { env, resume: mid?.token });
+        expect(behind.items).toEqual(groups.items.slice(mid?.covers ?? 0));
         for (const { token, covers } of tokens.filter((_, i) => i % step === 0)) {
           const rest = await readSource(lines(files), { env, resume: token });
           expect(rest.error).toBeUndefined();

@@ -27,6 +27,8 @@ export function sources(): void {
   expectType<Equal<typeof text, Source<string>>>();
   const named = p.source("named", lines(new URL("./a.txt", import.meta.url), { encoding: "latin1" }));
   expectType<Equal<typeof named, Source<string>>>();
+  const tens = p.source("tens", lines("a.txt", { group: 10 }));
+  expectType<Equal<typeof tens, Source<string[]>>>();
   const byParams = p.source(
     "by-params",
     lines(({ file }: { file: string }) => file),

@@ -178,7 +178,7 @@ export class SourceLoop {
       }
       // A token covers all that came before this item: it comes again when the source goes on.
       if (this.#stopping && this.#sinceToken === 0 && state.token !== undefined) break;
-      if (iteration.isBatched) this.#takeBatch(value as SourceBatch<unknown>);
+      if (iteration.isBatched) await this.#takeBatch(value as SourceBatch<unknown>);
       else this.#take(value);
     }
     await iteration.end(MAX_ENDING_MS, ({ message }) =>
@@ -206,8 +206,12 @@ export class SourceLoop {
       });
   }
 
-  #takeBatch({ items, token }: SourceBatch<unknown>): void {
-    for (const item of items) this.#take(item);
+  /** n.b. a batch may hold more than there is room for: it is looked at in its midst, too. */
+  async #takeBatch({ items, token }: SourceBatch<unknown>): Promise<void> {
+    for (let i = 0; i < items.length; i++) {
+      if ((i & 127) === 127 && this.#isCrowded) await this.#room();
+      this.#take(items[i]);
+    }
     if (token !== undefined) this.#checkpoint(token);
   }
 

@@ -14,11 +14,10 @@ import { SourceContext } from "./source-context.ts";
 import { SourceIteration } from "./source-iteration.ts";
 import { readSourceState, SourceOrigins, type SourceState } from "./source-state.ts";
 import { Transactions } from "./transactions.ts";
+import { Turns } from "./turns.ts";
 
 /** Time in which yielded items wait for company. */
 const LINGER_MS = 5;
-/** Time after which a synchronous source lets I/O have its turn. */
-const TURN_MS = 8;
 /** A checkpoint closes the frame when so many items have come since the last. */
 const ITEMS_WORTH_A_CHECKPOINT = 256;
 /** A source that is stopped with items that no token covers gets so long to yield again, or to set a token. */
@@ -154,8 +153,7 @@ export class SourceLoop {
     const { env } = this.#options;
     const iteration = new SourceIteration(env, node.name, given);
     this.#iteration = iteration;
-    let until = env.clock.mono() + TURN_MS;
-    let turns = 0;
+    const turns = new Turns(env);
     for (;;) {
       if (this.#isCrowded) await this.#room();
       if (this.#refused !== undefined) throw this.#refused;
@@ -166,10 +164,7 @@ export class SourceLoop {
         const settled = await step;
         if (settled === undefined) break;
         step = settled;
-      } else if ((++turns & 15) === 0 && env.clock.mono() > until) {
-        await new Promise<void>((resolve) => env.timers.soon(resolve));
-        until = env.clock.mono() + TURN_MS;
-      }
+      } else if (turns.isOver) await turns.next();
       const { done, value } = step;
       if (done === true) {
         // n.b. it may have ended because it was told to: then it goes on when the run does.

@@ -164,7 +164,7 @@ export class SourceLoop {
         const settled = await step;
         if (settled === undefined) break;
         step = settled;
-      } else if (turns.isOver) await turns.next();
+      } else if (turns.isOver()) await turns.next();
       const { done, value } = step;
       if (done === true) {
         // n.b. it may have ended because it was told to: then it goes on when the run does.

@@ -15,7 +15,7 @@ export class Turns {
   }
 
   /** To be asked at each step. */
-  get isOver(): boolean {
+  isOver(): boolean {
     return (++this.#steps & 15) === 0 && this.#env.clock.mono() > this.#until;
   }
 

@@ -3,7 +3,7 @@ import type { Env } from "../env/env.ts";
 import { EncodingError, ensureError } from "../errors.ts";
 import type { DeadReason } from "../records/dead-letter.ts";
 import type { Mark } from "../streams/contract.ts";
-import { KILLS_TO_DEAD_LETTER } from "../streams/dispatcher.ts";
+import { KILLS_TO_DEAD_LETTER } from "../streams/protocol.ts";
 import { CallContext } from "./call-context.ts";
 import { isThenable } from "./call-results.ts";
 import { type Failures, killedError, timeoutError } from "./failures.ts";

@@ -7,11 +7,8 @@ import { LaneOwners } from "./lane-owners.ts";
 import { evenPlan, type LanePlan, LaneWeights } from "./lane-plan.ts";
 import { handleOf, streamOf } from "./lanes.ts";
 import { Parcel } from "./parcel.ts";
-import type { CreditHead } from "./protocol.ts";
+import { type CreditHead, KILLS_TO_DEAD_LETTER } from "./protocol.ts";
 import { Suspects } from "./suspects.ts";
-
-/** Deaths after which an item is not given to user code again. */
-export const KILLS_TO_DEAD_LETTER = 2;
 
 export interface DispatcherOptions {
   readonly stage: string;

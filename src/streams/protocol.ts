@@ -6,6 +6,9 @@ import type { LetterEdit, ReplayAnswer } from "./letter-desk.ts";
 /** The local stream protocol, version 1: what instances, agent and streams process say to each other. */
 export const STREAM_PROTOCOL_VERSION = 1;
 
+/** Deaths after which an item is not given to user code again. */
+export const KILLS_TO_DEAD_LETTER = 2;
+
 export const MESSAGE = {
   // instance or agent → streams process
   hello: 1,

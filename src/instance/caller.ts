@@ -1,37 +1,12 @@
-import type { NodeDefinition } from "../definition/shape.ts";
-import type { Env } from "../env/env.ts";
 import type { DeadReason } from "../records/dead-letter.ts";
 import { CallContext } from "./call-context.ts";
 import { isThenable, readReturned } from "./call-results.ts";
+import type { CallerParts } from "./caller-parts.ts";
 import { Collector } from "./collector.ts";
-import type { Credit } from "./credit.ts";
 import { Deadlines, type TimedCall } from "./deadlines.ts";
 import { FailedItems } from "./failed-items.ts";
-import { type Failures, timeoutError } from "./failures.ts";
-import type { InHand } from "./in-hand.ts";
-import type { Outputs } from "./outputs.ts";
-import type { InstanceScope } from "./scope-context.ts";
-import type { Transactions } from "./transactions.ts";
+import { timeoutError } from "./failures.ts";
 import { type ItemRef, saidOf } from "./work.ts";
-
-export interface CallerParts {
-  readonly env: Env;
-  readonly node: NodeDefinition;
-  readonly scope: InstanceScope;
-  readonly outputs: Outputs;
-  readonly transactions: Transactions;
-  readonly failures: Failures;
-  readonly credit: Credit;
-  readonly inHand: InHand;
-  /** Whether results for this connection's items still count. */
-  isCurrent(epoch: number): boolean;
-  /** Whether a failed item stays in hand, as if it had not been called. */
-  keep(ref: ItemRef): boolean;
-  /** An asynchronous call has ended: there is room for another, and something to send. */
-  onEnd(): void;
-  /** A call outlived its grace: only the end of the process ends it, or it is abandoned. */
-  onStuck(refs: readonly ItemRef[]): "wait" | "abandon";
-}
 
 interface Call extends TimedCall {
   readonly refs: readonly ItemRef[];
@@ -102,6 +77,13 @@ export class Caller {
 
   /** Calls the function with one item, or with a batch. */
   call(refs: readonly ItemRef[], items: readonly unknown[]): void {
+    const { keys } = this.#parts;
+    keys?.enter(refs);
+    if (this.#call(refs, items)) keys?.leave(refs);
+  }
+
+  /** True when the call is over when it returns. */
+  #call(refs: readonly ItemRef[], items: readonly unknown[]): boolean {
     const { inHand, scope, env } = this.#parts;
     const context = new CallContext(scope, refs, items);
     inHand.enter(refs);
@@ -114,13 +96,13 @@ export class Caller {
       this.#now = env.clock.mono();
       this.#done += items.length;
       this.#failAll(refs, items, context, error);
-      return;
+      return true;
     }
     this.#now = env.clock.mono();
     if (isThenable(value)) {
       inHand.leave();
       void this.#await({ refs, items, context, startedAt, isSettled: false, timedOut: false }, items, value);
-      return;
+      return false;
     }
     const { timeoutMs } = this.#parts.node.settings;
     if (this.#now - startedAt > timeoutMs) {
@@ -128,7 +110,7 @@ export class Caller {
       this.#done += items.length;
       const late = timeoutError(this.#parts.node, "it blocked its process meanwhile");
       for (const [i, ref] of refs.entries()) this.#fail(ref, items[i], late, "timeout");
-      return;
+      return true;
     }
     // n.b. still inside the call for the watchdog: a generator's body, a getter or a `when` is user code too.
     const returned = this.#finish(refs, items, context, value);
@@ -136,9 +118,10 @@ export class Caller {
     if (returned !== undefined) {
       const call: Call = { refs, items, context, startedAt, isSettled: false, timedOut: false };
       void this.#await(call, items, this.#drive(refs, items, context, returned));
-      return;
+      return false;
     }
     this.#done += items.length;
+    return true;
   }
 
   async #await(call: Call, items: readonly unknown[], promise: PromiseLike<unknown>): Promise<void> {
@@ -168,6 +151,7 @@ export class Caller {
     call.isSettled = true;
     this.active--;
     this.#parts.inHand.delete(call.refs);
+    this.#parts.keys?.leave(call.refs);
     this.#parts.onEnd();
   }
 

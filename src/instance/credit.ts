@@ -23,6 +23,8 @@ export class Credit {
   held = 0;
   /** Of these, the ones that wait for their part of the stage's rate. */
   parked = 0;
+  /** Of these, the ones that wait for another of their key. The streams process bounds what is out of a lane. */
+  waiting = 0;
 
   constructor(slots: number, itemsPerCall: number) {
     this.#slots = slots;
@@ -55,9 +57,10 @@ export class Credit {
   /** Items to ask for now; 0 while it is not worth a message. */
   ask(): number {
     this.#target = Math.min(this.#target, this.#most);
-    const room = this.#target - this.outstanding - this.held + this.parked;
+    const idle = this.parked + this.waiting;
+    const room = this.#target - this.outstanding - this.held + idle;
     if (room <= 0) return 0;
-    if (room * 4 < this.#target && this.outstanding + this.held > this.parked) return 0;
+    if (room * 4 < this.#target && this.outstanding + this.held > idle) return 0;
     this.outstanding += room;
     return room;
   }

@@ -7,6 +7,7 @@ import { KILLS_TO_DEAD_LETTER } from "../streams/protocol.ts";
 import { CallContext } from "./call-context.ts";
 import { isThenable } from "./call-results.ts";
 import { type Failures, killedError, timeoutError } from "./failures.ts";
+import type { KeyOrder } from "./key-order.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";
@@ -21,6 +22,9 @@ export interface FailedItemsParts {
   isCurrent(epoch: number): boolean;
   /** Whether a failed item stays in hand, as if it had not been called. */
   keep(ref: ItemRef): boolean;
+  /** Of a stage whose failing items hold those of their key. */
+  readonly keys: KeyOrder | undefined;
+  readonly isAlone: boolean;
   /** An asynchronous `onFailed` has begun (1) or ended (-1): it takes a slot as a call does. */
   onHook(by: 1 | -1): void;
 }
@@ -87,7 +91,15 @@ export class FailedItems {
     }
     this.#parts.transactions.count("failed", 1);
     if (isLast) this.bury(ref, item, error, reason);
+    else if (this.#parts.node.settings.order?.onKeyFailure === "hold") this.#keep(ref, error);
     else failures.retry(ref, error);
+  }
+
+  /** It keeps its place, so that nothing of its key overtakes it. */
+  #keep(ref: ItemRef, error: Error): void {
+    const { failures, keys, isAlone } = this.#parts;
+    const delayMs = failures.keep(ref, error, isAlone);
+    if (!isAlone) keys?.hold(ref, delayMs);
   }
 
   bury(ref: ItemRef, item: unknown, error: Error, reason: DeadReason): void {
@@ -117,9 +129,11 @@ export class FailedItems {
       failures.bury(ref, error, reason);
       return;
     }
+    this.#parts.keys?.again(ref);
     this.#parts.onHook(1);
     const end = (): void => {
       if (this.#parts.isCurrent(ref.range.epoch)) failures.bury(ref, error, reason);
+      this.#parts.keys?.leave([ref]);
       this.#parts.onHook(-1);
     };
     // A hook that never settles must not keep the item: its time is that of a call.

@@ -8,7 +8,7 @@ import type { Mark } from "../streams/contract.ts";
 import { laneOfHandle } from "../streams/lanes.ts";
 import type { AttemptInfo } from "../wire/frame.ts";
 import { packValue } from "../wire/item-codec.ts";
-import { pickFrames } from "../wire/retry-frames.ts";
+import { boundedHistory, pickFrames } from "../wire/retry-frames.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef, WorkRange } from "./work.ts";
 
@@ -53,15 +53,12 @@ export class Failures {
   retry(ref: ItemRef, error: Error): void {
     const { range, index } = ref;
     const failures = range.failuresOf(index);
-    const later = error.name === "RetryLater" && "delayMs" in error ? Number(error.delayMs) : Number.NaN;
-    const isOwnDelay = Number.isFinite(later) && later >= 0;
+    const later = ownDelay(error);
     // One jittered delay for all items of a range that fail alike in one transaction: they stay one frame.
-    const key = `${range.epoch}:${range.number}:${range.offset}:${isOwnDelay ? `later ${later}` : failures}`;
+    const key = `${range.epoch}:${range.number}:${range.offset}:${later === undefined ? failures : `later ${later}`}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
-      const delayMs = isOwnDelay
-        ? later
-        : retryDelayMs(this.#node.settings.retry, failures + 1, () => this.#env.random.float());
+      const delayMs = later ?? this.#delay(failures + 1);
       group = { range, delayMs, places: [], attempts: new Map() };
       this.#groups.set(key, group);
     }
@@ -74,12 +71,34 @@ export class Failures {
     this.#transactions.count("retried", 1);
   }
 
+  #delay(failures: number): number {
+    return retryDelayMs(this.#node.settings.retry, failures, () => this.#env.random.float());
+  }
+
+  /**
+   * Writes down that the item's attempt has failed, while it keeps its place: with this instance, or (handed back)
+   * in its lane. Gives the milliseconds to wait before the next one.
+   */
+  keep(ref: ItemRef, error: Error, isHandedBack: boolean): number {
+    const { range, index } = ref;
+    const attempt = { at: this.#env.clock.now(), error: errorInfo(error) };
+    const history = boundedHistory([...range.historyOf(index), attempt]);
+    const delayMs = ownDelay(error) ?? this.#delay(history.length);
+    const failed = { delayMs, history };
+    range.setMark(index, { kills: 0, isCleared: true, failed, last: "", at: attempt.at });
+    for (const told of history) this.#pendingBytes += sizeOf(told);
+    const place = range.offset + index;
+    this.#transactions.attempt({ frame: range.number, place, isHandedBack, ...failed });
+    this.#transactions.count("retried", 1);
+    return delayMs;
+  }
+
   bury(ref: ItemRef, error: Error, reason: DeadReason): void {
     const { range, index } = ref;
     const { frame } = range;
     const id = frame.idOf(index);
     const meta = frame.meta?.get(index);
-    const attempts = [...(meta?.history ?? []), { at: this.#env.clock.now(), error: errorInfo(error) }];
+    const attempts = [...range.historyOf(index), { at: this.#env.clock.now(), error: errorInfo(error) }];
     const lane = laneOfHandle(range.number);
     const letter: StoredDeadLetter = {
       id,
@@ -114,7 +133,7 @@ export class Failures {
     for (const { range, delayMs, places, attempts } of this.#groups.values()) {
       // n.b. in parts: a stack an attempt may make the retry of a frame far larger than a frame may be.
       const frames = pickFrames(range.frame, places, (place) => ({
-        history: [...(range.frame.meta?.get(place)?.history ?? []), attempts.get(place) as AttemptInfo],
+        history: [...range.historyOf(place), attempts.get(place) as AttemptInfo],
       }));
       const lane = laneOfHandle(range.number);
       for (const frame of frames) this.#transactions.retry({ ...frame, delayMs, lane });
@@ -126,6 +145,13 @@ export class Failures {
     this.#groups.clear();
     this.#pendingBytes = 0;
   }
+}
+
+/** What a RetryLater asks for. */
+function ownDelay(error: Error): number | undefined {
+  if (error.name !== "RetryLater" || !("delayMs" in error)) return undefined;
+  const delayMs = Number(error.delayMs);
+  return Number.isFinite(delayMs) && delayMs >= 0 ? delayMs : undefined;
 }
 
 function sizeOf({ error }: AttemptInfo): number {

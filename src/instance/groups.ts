@@ -25,7 +25,13 @@ export class Groups {
     this.#onReady = onReady;
   }
 
-  add(key: unknown, ref: ItemRef, item: unknown): void {
+  /** The part batch that an item of this key would join. */
+  openFor(key: unknown): Group | undefined {
+    return this.#open.get(key)?.group;
+  }
+
+  /** Gives the batch that the item has joined. */
+  add(key: unknown, ref: ItemRef, item: unknown): Group {
     let open = this.#open.get(key);
     if (open === undefined) {
       const timer = this.#env.timers.after(this.#withinMs, () => {
@@ -38,6 +44,7 @@ export class Groups {
     open.group.refs.push(ref);
     open.group.items.push(item);
     if (open.group.items.length >= this.#size) this.#close(key);
+    return open.group;
   }
 
   #close(key: unknown): void {

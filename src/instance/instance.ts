@@ -102,7 +102,7 @@ export class Instance {
         definition: this.#options.definition,
         node: this.#node,
         scope: this.#scope,
-        connect: (handlers) => this.#connect(handlers, 0),
+        connect: (handlers) => this.#connect(handlers),
         onSettled,
         onError,
       });
@@ -118,7 +118,7 @@ export class Instance {
       role: this.#options.role,
       settings: { pipeline: this.#scope.pipeline, run: this.#scope.run, bundle: this.#options.bundle },
       watch,
-      connect: (handlers, lost) => this.#connect(handlers, lost),
+      connect: (handlers, lost, busy) => this.#connect(handlers, lost, busy),
       onSettled,
       onStuck: (item) => {
         report({ kind: "stuck", ...(item === undefined ? {} : { item }) });
@@ -154,12 +154,24 @@ export class Instance {
     }
   }
 
-  async #connect(handlers: ConnectionHandlers, lost: number): Promise<StreamConnection> {
+  async #connect(
+    handlers: ConnectionHandlers,
+    lost = 0,
+    busy: readonly number[] = [],
+  ): Promise<StreamConnection> {
     const { role, stage, instance, secret } = this.#options;
     const socket = await this.#options.connect();
     return await StreamConnection.greet(
       socket,
-      { version: STREAM_PROTOCOL_VERSION, role, stage, instance, secret, ...(lost > 0 ? { lost } : {}) },
+      {
+        version: STREAM_PROTOCOL_VERSION,
+        role,
+        stage,
+        instance,
+        secret,
+        ...(lost > 0 ? { lost } : {}),
+        ...(busy.length > 0 ? { busy } : {}),
+      },
       handlers,
     );
   }

@@ -4,8 +4,9 @@ import type { DeliveredRange } from "../streams/protocol.ts";
 import { ItemDecoder } from "../wire/item-codec.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Caller } from "./caller.ts";
-import { Groups } from "./groups.ts";
+import { type Group, Groups } from "./groups.ts";
 import type { InHand } from "./in-hand.ts";
+import type { KeyOrder } from "./key-order.ts";
 import type { Parked, RateGate } from "./rate-gate.ts";
 import { type ItemRef, WorkRange } from "./work.ts";
 
@@ -19,6 +20,8 @@ export interface IntakeParts {
   readonly inHand: InHand;
   /** Of a stage with a `rate`. */
   readonly gate: RateGate | undefined;
+  /** Of a stage with `orderBy`. */
+  readonly keys: KeyOrder | undefined;
   /** A part batch has waited long enough. */
   onReady(): void;
 }
@@ -53,7 +56,9 @@ export class Intake {
 
   /** True when nothing is left that could be called or put into a batch. */
   get isDry(): boolean {
-    return this.#queue.length === 0 && this.#again.length === 0 && this.#parts.gate?.hasReady !== true;
+    const { gate, keys } = this.#parts;
+    const isEmpty = this.#queue.length === 0 && this.#again.length === 0;
+    return isEmpty && gate?.hasReady !== true && keys?.hasReady !== true;
   }
 
   get hasWork(): boolean {
@@ -66,7 +71,10 @@ export class Intake {
 
   /** Takes an item back that is to be called once more, as if it had not been called. */
   again(ref: ItemRef): void {
-    this.#again.push(ref);
+    const { keys } = this.#parts;
+    // n.b. where order is kept it is the next of its key.
+    if (keys === undefined) this.#again.push(ref);
+    else keys.hold(ref, 0);
   }
 
   get hasBatches(): boolean {
@@ -88,12 +96,16 @@ export class Intake {
       this.#call(group.refs, group.items);
       return true;
     }
-    const { gate } = this.#parts;
-    if (gate?.hasReady === true && takesNew) return this.#takeReady(gate);
-    if (takesNew && this.#again.length > 0 && !(prefersFresh && this.#queue.length > 0))
-      return this.#takeAgain();
+    if (!takesNew) return false;
+    const { gate, keys } = this.#parts;
+    if (gate?.hasReady === true) return this.#takeReady(gate);
+    if (!prefersFresh || this.#queue.length === 0) {
+      if (this.#again.length > 0) return this.#takeAgain();
+      const waited = keys?.next();
+      if (waited !== undefined) return this.#proceed(waited, false);
+    }
     const range = this.#queue[0];
-    if (range === undefined || !takesNew || !this.#takeFrom(range)) return false;
+    if (range === undefined || !this.#takeFrom(range)) return false;
     if (range.isSpent) this.#queue.shift();
     return true;
   }
@@ -101,33 +113,44 @@ export class Intake {
   /** Deals with the next item of a range; false when it must wait. */
   #takeFrom(range: WorkRange): boolean {
     const ref: ItemRef = { range, index: range.next };
-    if (this.#parts.caller.failed.isJudged(ref)) {
+    const { keys } = this.#parts;
+    if (keys === undefined || keys.mayPass(ref) || keys.mayPass(ref, this.#openGroupOf(ref)))
+      return this.#proceed(ref, true);
+    range.next++;
+    keys.park(ref);
+    return true;
+  }
+
+  /** Deals with an item, the next one of its range or (not `isNext`) one that has waited; false when it must wait. */
+  #proceed(ref: ItemRef, isNext: boolean): boolean {
+    const { range } = ref;
+    const { announcer, caller, gate, keys } = this.#parts;
+    if (caller.failed.isJudged(ref)) {
       // `onFailed` is the user's code too.
-      if (!this.#parts.announcer.begin([ref])) return false;
-      range.next++;
-      this.#parts.caller.failed.settleJudged(ref);
+      if (!announcer.begin([ref])) return false;
+      this.#leaveQueue(ref, isNext);
+      caller.failed.settleJudged(ref);
+      keys?.leave([ref]);
       return true;
     }
-    const { gate } = this.#parts;
     if (gate !== undefined) {
       if (gate.isFull) return false;
-      range.next++;
+      this.#leaveQueue(ref, isNext);
       this.#park(gate, ref);
       return true;
     }
     if (this.#groups !== undefined && range.failuresOf(ref.index) === 0) {
-      range.next++;
-      const decoded = this.#parts.caller.failed.decode(ref);
+      this.#leaveQueue(ref, isNext);
+      const decoded = this.#decode(ref);
       if (decoded !== undefined) this.#group(this.#groups, ref, decoded.item);
       return true;
     }
-    if (
-      range.next >= range.begun &&
-      !this.#parts.announcer.beginRange(range, this.#parts.caller.active === 0)
-    )
-      return false;
-    range.next++;
-    const decoded = this.#parts.caller.failed.decode(ref);
+    const isBegun = isNext
+      ? range.next < range.begun || announcer.beginRange(range, caller.active === 0)
+      : announcer.begin([ref]);
+    if (!isBegun) return false;
+    this.#leaveQueue(ref, isNext);
+    const decoded = this.#decode(ref);
     // An item of a batch that failed before is called alone, so that it can fail nobody else again.
     if (decoded !== undefined) this.#call([ref], [decoded.item]);
     return true;
@@ -156,10 +179,42 @@ export class Intake {
     return true;
   }
 
+  #leaveQueue({ range }: ItemRef, isNext: boolean): void {
+    const { keys } = this.#parts;
+    if (!isNext) keys?.shift();
+    else {
+      keys?.pass({ range, index: range.next });
+      range.next++;
+    }
+  }
+
+  #decode(ref: ItemRef): { item: unknown } | undefined {
+    const decoded = this.#parts.caller.failed.decode(ref);
+    if (decoded === undefined) this.#parts.keys?.leave([ref]);
+    return decoded;
+  }
+
+  /** The part batch that an item will join, if it can be told without harm. */
+  #openGroupOf(ref: ItemRef): Group | undefined {
+    const { gate, caller, node } = this.#parts;
+    const groups = this.#groups;
+    if (groups === undefined || gate !== undefined || ref.range.failuresOf(ref.index) > 0) return undefined;
+    if (caller.failed.isJudged(ref)) return undefined;
+    const by = node.batchBy as ((item: unknown) => unknown) | undefined;
+    try {
+      return groups.openFor(by?.(ref.range.item(ref.index)));
+    } catch {
+      // It fails when its turn has come.
+      return undefined;
+    }
+  }
+
   #group(groups: Groups, ref: ItemRef, item: unknown): void {
     const batchBy = this.#parts.node.batchBy as ((item: unknown) => unknown) | undefined;
     const key = this.#keyOf(ref, item, batchBy);
-    if (key !== FAILED) groups.add(key, ref, item);
+    if (key === FAILED) return;
+    const group = groups.add(key, ref, item);
+    this.#parts.keys?.joined(ref, group);
   }
 
   /** What a function of the user's makes of an item; when it throws, the item has failed. */
@@ -170,6 +225,7 @@ export class Intake {
       return by(item);
     } catch (error) {
       this.#parts.caller.failed.fail(ref, item, error, "error");
+      this.#parts.keys?.leave([ref]);
       return FAILED;
     } finally {
       this.#parts.inHand.leave();
@@ -177,7 +233,7 @@ export class Intake {
   }
 
   #park(gate: RateGate, ref: ItemRef): void {
-    const decoded = this.#parts.caller.failed.decode(ref);
+    const decoded = this.#decode(ref);
     if (decoded === undefined) return;
     const key = this.#keyOf(ref, decoded.item, (item) => gate.keyOf(item));
     if (key !== FAILED) gate.park(key as string, { ref, item: decoded.item });
@@ -203,6 +259,7 @@ export class Intake {
     this.#queue = [];
     this.#again = [];
     this.#parts.gate?.clear();
+    this.#parts.keys?.lost();
     this.#groups?.clear();
   }
 }

@@ -1,33 +1,14 @@
 import type { DrainReason } from "../definition/context.ts";
-import type { Definition, NodeDefinition } from "../definition/shape.ts";
-import type { Env } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
-import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
+import type { StreamConnection } from "../streams/connection.ts";
 import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
-import type { FailureSettings } from "./failures.ts";
-import type { InstanceScope } from "./scope-context.ts";
+import type { StageLoopOptions } from "./stage-loop-options.ts";
 import { type StageParts, stageParts } from "./stage-parts.ts";
 
 /** Time after which the loop lets I/O have its turn. */
 const TURN_MS = 8;
 /** A drain waits so long for a streams process that died to be there again. */
 const MAX_TELLING_MS = 3_000;
-
-export interface StageLoopOptions {
-  readonly env: Env;
-  readonly definition: Definition;
-  readonly node: NodeDefinition;
-  readonly scope: InstanceScope;
-  readonly role: "worker" | "suspect";
-  readonly settings: FailureSettings;
-  readonly watch: Float64Array;
-  connect(handlers: ConnectionHandlers, lost: number): Promise<StreamConnection>;
-  /** A call outlived its grace; `abandon` when nobody will end the process for it. */
-  onStuck(item: { readonly frame: number; readonly place: number } | undefined): "wait" | "abandon";
-  /** Something has been settled for good. */
-  onSettled(): void;
-  onError(error: Error): void;
-}
 
 /**
  * Pull, transform, place, settle: the life of an instance of a stage or sink.
@@ -58,6 +39,7 @@ export class StageLoop {
       concurrency: () => this.#concurrency,
       onReady: () => this.#pump(),
       onEnd: () => this.#schedulePump(),
+      onFreed: (lane) => this.#connection?.send(MESSAGE.freed, { lanes: [lane] }),
     });
   }
 
@@ -69,6 +51,7 @@ export class StageLoop {
     const epoch = ++this.#epoch;
     const { env } = this.#options;
     for (let waitMs = 10; !this.#stopped; waitMs = Math.min(500, waitMs * 2)) {
+      const busy = this.#parts.keys?.busyLanes() ?? [];
       try {
         this.#connection = await this.#options.connect(
           {
@@ -85,7 +68,9 @@ export class StageLoop {
             onClose: () => this.#onClose(epoch),
           },
           lost,
+          busy,
         );
+        this.#tellFreed(busy);
         // Closed meanwhile.
         if (this.#stopped) this.#connection.end();
         this.#askForMore();
@@ -95,6 +80,19 @@ export class StageLoop {
         await env.timers.sleep(waitMs);
       }
     }
+  }
+
+  /** Says of which lanes the calls have ended while the connection was being made. */
+  #tellFreed(told: readonly number[]): void {
+    const busy = this.#parts.keys?.busyLanes() ?? [];
+    const lanes = told.filter((lane) => !busy.includes(lane));
+    if (lanes.length > 0) this.#connection?.send(MESSAGE.freed, { lanes });
+    if (this.#draining) this.#retire();
+  }
+
+  /** Takes nothing new: what is to come may go to others. */
+  #retire(): void {
+    this.#connection?.send(MESSAGE.credit, { items: 0, isLast: true });
   }
 
   #onClose(epoch: number): void {
@@ -263,6 +261,7 @@ export class StageLoop {
   async drain(_reason: DrainReason): Promise<void> {
     if (!this.#draining) {
       this.#draining = true;
+      this.#retire();
       if (this.#mustTell) this.#limitTelling();
       this.#parts.intake.closeBatches();
     }

@@ -1,3 +1,4 @@
+import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import type { StreamConnection } from "../streams/connection.ts";
 import { MESSAGE } from "../streams/protocol.ts";
@@ -10,11 +11,12 @@ import { targetsOf } from "./edges.ts";
 import { Failures } from "./failures.ts";
 import { InHand } from "./in-hand.ts";
 import { Intake } from "./intake.ts";
+import { KeyOrder, type KeyOrderParts } from "./key-order.ts";
 import { Outbox } from "./outbox.ts";
 import { Outputs } from "./outputs.ts";
 import { RateGate } from "./rate-gate.ts";
 import { StageBreaker } from "./stage-breaker.ts";
-import type { StageLoopOptions } from "./stage-loop.ts";
+import type { StageLoopOptions } from "./stage-loop-options.ts";
 import { Transactions } from "./transactions.ts";
 
 /** What a stage loop is made of. */
@@ -27,6 +29,8 @@ export interface StageParts {
   readonly gate: RateGate | undefined;
   readonly backpressure: Backpressure | undefined;
   readonly breaker: StageBreaker;
+  /** Of a stage with `orderBy`. */
+  readonly keys: KeyOrder | undefined;
 }
 
 /** What its parts ask the loop, or tell it. */
@@ -40,6 +44,8 @@ export interface StageLoopHooks {
   onReady(): void;
   /** A call has ended. */
   onEnd(): void;
+  /** Calls of a lane that outlived their connection have ended. */
+  onFreed(lane: number): void;
 }
 
 /** Puts together what a stage loop works with. */
@@ -53,6 +59,7 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
   const outbox = new Outbox({ env, outputs, transactions, failures, connection });
   const credit = new Credit(hooks.concurrency(), isAlone ? 1 : (node.settings.batch?.size ?? 1));
   const inHand = new InHand(options.watch);
+  const keys = keyOrderOf(node, { env, credit, onReady: hooks.onEnd, onFreed: hooks.onFreed });
   const caller: Caller = new Caller({
     env,
     node,
@@ -62,6 +69,8 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
     failures,
     credit,
     inHand,
+    keys,
+    isAlone,
     isCurrent: hooks.isCurrent,
     keep: (ref) => breaker.keep(ref),
     onEnd: hooks.onEnd,
@@ -75,14 +84,28 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
   const announcer = new Announcer(connection, credit, hooks.onReady);
   const free = (): number => hooks.concurrency() - caller.active;
   const gate = node.settings.pacing?.rate && new RateGate(node, credit, free, connection);
-  const intake = new Intake({ env, node, isAlone, caller, announcer, inHand, gate, onReady: hooks.onReady });
+  const intake = new Intake({
+    env,
+    node,
+    isAlone,
+    caller,
+    announcer,
+    inHand,
+    gate,
+    keys,
+    onReady: hooks.onReady,
+  });
   const backpressure = Backpressure.of(definition, node.name);
   const breaker: StageBreaker = new StageBreaker({
     caller,
     intake,
     onProbed: (isGood) => connection()?.send(MESSAGE.probed, { isGood }),
   });
-  return { outbox, credit, caller, intake, gate, backpressure, breaker };
+  return { outbox, credit, caller, intake, gate, keys, backpressure, breaker };
+}
+
+function keyOrderOf(node: NodeDefinition, parts: KeyOrderParts): KeyOrder | undefined {
+  return node.settings.order === undefined ? undefined : new KeyOrder(parts);
 }
 
 function originsOf(env: Env): ConstructorParameters<typeof Outputs>[2] {

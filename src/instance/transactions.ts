@@ -42,7 +42,8 @@ export class Transactions {
   #settle: [number, number, number, Outcome][] = [];
   #settledItems = 0;
   #retries: RetryFrame[] = [];
-  #attempts: FailedAttempt[] = [];
+  /** By item: an attempt that fails soon after another one takes its place, and so does its settlement. */
+  readonly #attempts = new Map<string, FailedAttempt>();
   #records: RecordAppend[] = [];
   readonly #counts = new Map<string, number>();
   readonly #blobs = new Map<string, number>();
@@ -57,6 +58,7 @@ export class Transactions {
 
   settle(frame: number, place: number, outcome: Outcome): void {
     this.#settledItems++;
+    if (this.#attempts.size > 0) this.#attempts.delete(`${frame}/${place}`);
     const last = this.#settle[this.#settle.length - 1];
     if (last !== undefined && last[0] === frame && last[2] === place && last[3] === outcome)
       last[2] = place + 1;
@@ -67,8 +69,10 @@ export class Transactions {
     this.#retries.push(frame);
   }
 
+  /** n.b. one that is handed back leaves this instance, as a settled one does. */
   attempt(failed: FailedAttempt): void {
-    this.#attempts.push(failed);
+    this.#attempts.set(`${failed.frame}/${failed.place}`, failed);
+    if (failed.isHandedBack) this.#settledItems++;
   }
 
   record(write: RecordAppend): void {
@@ -90,7 +94,12 @@ export class Transactions {
   }
 
   get isEmpty(): boolean {
-    return this.#settle.length === 0 && this.#records.length === 0 && this.#counts.size === 0;
+    return (
+      this.#settle.length === 0 &&
+      this.#attempts.size === 0 &&
+      this.#records.length === 0 &&
+      this.#counts.size === 0
+    );
   }
 
   get unconfirmed(): number {
@@ -135,7 +144,7 @@ export class Transactions {
       if (value !== undefined) blobs.push(value);
       return [key, value !== undefined] as const;
     });
-    const attempts = this.#attempts.map(({ frame, place, delayMs, isHandedBack, history }) => {
+    const attempts = [...this.#attempts.values()].map(({ frame, place, delayMs, isHandedBack, history }) => {
       blobs.push(packValue(history));
       return [frame, place, delayMs, isHandedBack] as const;
     });
@@ -162,7 +171,7 @@ export class Transactions {
     this.#settle = [];
     this.#settledItems = 0;
     this.#retries = [];
-    this.#attempts = [];
+    this.#attempts.clear();
     this.#records = [];
     this.#counts.clear();
     this.#blobs.clear();

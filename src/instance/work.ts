@@ -1,7 +1,7 @@
 import type { NodeShape } from "../definition/shape.ts";
 import type { Mark } from "../streams/contract.ts";
 import type { DeliveredRange } from "../streams/protocol.ts";
-import { Frame } from "../wire/frame.ts";
+import { type AttemptInfo, Frame } from "../wire/frame.ts";
 import type { ItemDecoder } from "../wire/item-codec.ts";
 import type { Said } from "./placement.ts";
 
@@ -15,7 +15,7 @@ export class WorkRange {
   readonly count: number;
   /** Connection on which it came: results for an earlier one are void. */
   readonly epoch: number;
-  readonly #marks: ReadonlyMap<number, Mark> | undefined;
+  #marks: Map<number, Mark> | undefined;
   readonly #decode: (payload: Buffer, start: number, end: number) => unknown;
   /** Next item to be called, and up to where the streams process knows them as begun. */
   next = 0;
@@ -41,9 +41,20 @@ export class WorkRange {
     return this.#marks?.get(index);
   }
 
-  /** Failed attempts before this one. */
+  /** An attempt of an item that keeps its place has failed. */
+  setMark(index: number, mark: Mark): void {
+    this.#marks ??= new Map();
+    this.#marks.set(index, mark);
+  }
+
+  /** The failed attempts before this one, oldest first. */
+  historyOf(index: number): readonly AttemptInfo[] {
+    return this.#marks?.get(index)?.failed?.history ?? this.frame.meta?.get(index)?.history ?? [];
+  }
+
   failuresOf(index: number): number {
-    return this.frame.meta?.get(index)?.history?.length ?? 0;
+    if (this.#marks === undefined && this.frame.meta === undefined) return 0;
+    return this.historyOf(index).length;
   }
 
   get isSpent(): boolean {

@@ -1,4 +1,4 @@
-import type { Frame, ItemMeta } from "./frame.ts";
+import type { AttemptInfo, Frame, ItemMeta } from "./frame.ts";
 import { packValue } from "./item-codec.ts";
 
 /** Size at which a frame of picked items is closed. */
@@ -46,10 +46,14 @@ export function pickFrames(
 }
 
 function withBoundedHistory(meta: ItemMeta): ItemMeta {
-  const { history } = meta;
-  if (history === undefined || history.length <= FULL_ATTEMPTS) return meta;
+  return meta.history === undefined ? meta : { ...meta, history: boundedHistory(meta.history) };
+}
+
+/** What is kept of an item's attempts: all of the last ones, the others without their stacks. */
+export function boundedHistory(history: readonly AttemptInfo[]): readonly AttemptInfo[] {
+  if (history.length <= FULL_ATTEMPTS) return history;
   const older = history
     .slice(-KEPT_ATTEMPTS, -FULL_ATTEMPTS)
     .map(({ at, error }) => ({ at, error: { ...error, message: error.message.slice(0, 200), stack: "" } }));
-  return { ...meta, history: [...older, ...history.slice(-FULL_ATTEMPTS)] };
+  return [...older, ...history.slice(-FULL_ATTEMPTS)];
 }

@@ -8,6 +8,12 @@ import { RunError } from "./errors.ts";
 export { type BlobContent, blob } from "./definition/blob.ts";
 export type { Config } from "./definition/config.ts";
 export type { Context, DrainReason, ItemInfo, SetupContext } from "./definition/context.ts";
+export type {
+  DeadLetter,
+  DeadLetterChoice,
+  DeadLetterDesk,
+  DeadLetterFilter,
+} from "./definition/dead-letter.ts";
 export type { Duration } from "./definition/duration.ts";
 export type { Logger } from "./definition/logger.ts";
 export { type Many, many } from "./definition/many.ts";

@@ -1,3 +1,4 @@
+import type { DeadLetterDesk } from "./dead-letter.ts";
 import type { PushOptions } from "./push.ts";
 import type { RunEvent } from "./run-event.ts";
 import type { RunResult } from "./run-result.ts";
@@ -65,6 +66,12 @@ export interface Handle {
   stop(how?: { readonly now?: boolean; readonly stage?: string }): Promise<void>;
   /** Sets the number of a stage's instances, whatever its settings say. Those too many finish what is in hand. */
   scale(stage: string, instances: number): Promise<void>;
+  /**
+   * The dead letters of the run, also after its end. Putting some back does not start a run that is over: `run` with
+   * `resume` does. Rejects with RunError MR_STAGE_COMPLETED for a stage that has nothing more to do while others have:
+   * wait for `done`; MR_RUN_OVER where the data of a run in memory went with it.
+   */
+  readonly dead: DeadLetterDesk;
   /** What happens in the run from now on, until it is over. */
   events(): AsyncIterableIterator<RunEvent>;
 }

@@ -174,7 +174,7 @@ export class DeadLetters implements DeadLetterDesk {
     choice: DeadLetterChoice,
     change: (item: unknown, letter: DeadLetter) => unknown,
   ): Promise<{ edited: number }> {
-    return await this.editWith(choice, async (letters) => {
+    const { edited } = await this.editWith(choice, async (letters) => {
       const items: { id: string; item: unknown; from: ReadLetter }[] = [];
       for (const from of letters) {
         const item = await change(from.letter.item, from.letter);
@@ -185,6 +185,7 @@ export class DeadLetters implements DeadLetterDesk {
       const frames = new Map(items.map(({ item, from }) => [from, frameWith(from.stored, item)]));
       return letters.map((letter) => frames.get(letter));
     });
+    return { edited };
   }
 
   /**

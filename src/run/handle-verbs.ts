@@ -1,5 +1,6 @@
 import type { RunCommands } from "../coordinator/run-commands.ts";
 import type { RunEvents } from "../coordinator/run-events.ts";
+import type { DeadLetterDesk } from "../definition/dead-letter.ts";
 import type { RunEvent } from "../definition/run-event.ts";
 import type { Handle } from "../definition/run-options.ts";
 import { describeValue, UsageError } from "../errors.ts";
@@ -8,6 +9,7 @@ import type { Pushes } from "./pushes.ts";
 /** A run of either kind, as its handle commands it. */
 export interface CommandableRun {
   readonly pushes: Pushes;
+  readonly dead: DeadLetterDesk;
   readonly commands: RunCommands;
   close(source: string): Promise<void>;
   stop(now: boolean): Promise<void>;
@@ -20,9 +22,10 @@ export const MAX_INSTANCES = 1_000;
 /** The part of a handle that commands its run. */
 export function handleVerbs(
   run: CommandableRun,
-): Pick<Handle, "push" | "close" | "pause" | "resume" | "stop" | "scale" | "events"> {
+): Pick<Handle, "dead" | "push" | "close" | "pause" | "resume" | "stop" | "scale" | "events"> {
   const { commands, pushes } = run;
   return {
+    dead: run.dead,
     push: (source, items, options) => pushes.push(source, items, options),
     close: (source) => run.close(source),
     pause: (stage) => commands.hold(stage, "paused", false),

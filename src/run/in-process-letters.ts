@@ -1,15 +1,16 @@
 import type { Holds } from "../coordinator/holds.ts";
-import type { PipelineShape } from "../definition/shape.ts";
+import type { Definition } from "../definition/shape.ts";
+import { checkItem } from "../definition/standard-schema.ts";
 import type { Env } from "../env/env.ts";
 import { RunError } from "../errors.ts";
 import { answerControl } from "../streams/control.ts";
 import type { StreamServer } from "../streams/server.ts";
-import { DeadLetters } from "./dead-letters.ts";
+import { DeadLetters, type ItemCheck } from "./dead-letters.ts";
 import type { RecordsAccess } from "./reach-run.ts";
 
 export interface InProcessLettersParts {
   readonly env: Env;
-  readonly shape: PipelineShape;
+  readonly definition: Definition;
   readonly server: StreamServer;
   readonly holds: Holds;
   /** Whether nobody will work on a stage again. */
@@ -19,7 +20,7 @@ export interface InProcessLettersParts {
 
 /** The dead letters of a run inside this process. */
 export function inProcessLetters(parts: InProcessLettersParts): DeadLetters {
-  const { env, shape, server, holds } = parts;
+  const { env, definition, server, holds } = parts;
   const access: RecordsAccess = {
     request: (verb, ask) => answerControl(server, { id: 0, verb, ask }) as Promise<never>,
     async replay(stage, ids) {
@@ -38,6 +39,13 @@ export function inProcessLetters(parts: InProcessLettersParts): DeadLetters {
       }
     },
   };
-  const stages = shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name);
-  return new DeadLetters({ clock: env.clock, stages, access });
+  const stages = [...definition.nodes.values()]
+    .filter((node) => node.kind !== "source")
+    .map((node) => node.name);
+  const check: ItemCheck = async (stage, items) => {
+    const schema = definition.nodes.get(stage)?.schema;
+    if (schema === undefined) return;
+    for (const { id, item } of items) await checkItem(schema, item, { stage, id });
+  };
+  return new DeadLetters({ clock: env.clock, stages, access, check });
 }

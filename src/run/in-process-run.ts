@@ -87,7 +87,7 @@ export class InProcessRun {
     this.shape = shapeOf(definition);
     this.dead = inProcessLetters({
       env,
-      shape: this.shape,
+      definition: options.definition,
       server,
       holds: this.#holds,
       isCompleted: (stage) => this.#status !== "running" || this.#draining.has(stage),

@@ -1,5 +1,7 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Agent, type AgentOptions } from "../agent/agent.ts";
+import type { AgentRun } from "../agent/agent-run.ts";
+import type { StreamsProcess } from "../agent/streams-process.ts";
 import { LocalBackplane } from "../backplane/local.ts";
 import { describeModule } from "../bundle/describe.ts";
 import type { Description } from "../bundle/description.ts";
@@ -10,13 +12,15 @@ import type { RunEvents } from "../coordinator/run-events.ts";
 import { runOver } from "../definition/inputs.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { Env } from "../env/env.ts";
-import { acquireLock, type Lock, readLock } from "../env/lock-file.ts";
-import { DataDirectoryError, UsageError } from "../errors.ts";
+import { StreamError, UsageError } from "../errors.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
 import { recordKeys } from "../records/record-store.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import { localLetters } from "./local-letters.ts";
+import { lockRun } from "./lock-run.ts";
 import { Pushes } from "./pushes.ts";
-import { addressIn, type RunAddress } from "./run-address.ts";
+import type { RunAddress } from "./run-address.ts";
 import { runResultOf } from "./run-result.ts";
 import { chooseRun, type Resume, type RunManifest, RunStore } from "./run-store.ts";
 import { openRuntimeDirectory } from "./runtime-directory.ts";
@@ -46,6 +50,7 @@ export class LocalRun {
   readonly isResumed: boolean;
   readonly controller: RunController;
   readonly pushes: Pushes;
+  readonly dead: DeadLetters;
   readonly #finish: () => Promise<RunResult>;
 
   private constructor(
@@ -53,12 +58,14 @@ export class LocalRun {
     isResumed: boolean,
     controller: RunController,
     pushes: Pushes,
+    dead: DeadLetters,
     finish: () => Promise<RunResult>,
   ) {
     this.manifest = manifest;
     this.isResumed = isResumed;
     this.controller = controller;
     this.pushes = pushes;
+    this.dead = dead;
     this.#finish = finish;
   }
 
@@ -160,7 +167,8 @@ export class LocalRun {
           engine: { kind: options.streams, durability: shape.durability },
         },
       );
-      const streams = agent.run(run)?.streamsAddress;
+      const agentRun = agent.run(run);
+      const streams = agentRun?.streamsAddress;
       await lock.setNote(
         JSON.stringify({
           control,
@@ -172,13 +180,26 @@ export class LocalRun {
         if (streams === undefined || controller.isOver) throw runOver(run, controller.status);
         return { socket: await env.net.connect(streams.socket), secret: streams.secret };
       });
-      const local = new LocalRun(manifest, resumed !== undefined, controller, pushes, async () => {
+      let ended = (): void => undefined;
+      const dead = localLetters({
+        env,
+        found: { store, manifest },
+        isKept,
+        live: {
+          request: (verb, ask) => streamsOf(agentRun).request(verb, ask),
+          replay: (stage, ids) => controller.replay(stage, ids),
+        },
+        controller,
+        over: new Promise<void>((resolve) => {
+          ended = resolve;
+        }),
+      });
+      const local = new LocalRun(manifest, resumed !== undefined, controller, pushes, dead, async () => {
         await controller.whenOver();
         pushes.fail(runOver(run, controller.status));
         const status = controller.status as RunResult["status"];
-        const letters = await agent
-          .run(run)
-          ?.streams.request("count", { prefix: recordKeys.deadLetters() })
+        const letters = await streamsOf(agentRun)
+          .request("count", { prefix: recordKeys.deadLetters() })
           .catch(() => undefined);
         const result = runResultOf(
           run,
@@ -194,6 +215,7 @@ export class LocalRun {
         await store.write({ ...manifest, status, endedAt: env.clock.now(), stages: result.stages });
         await unwind();
         if (isKept) await store.prune(shape.name);
+        ended();
         return result;
       });
       options.display.onStarted(local);
@@ -232,36 +254,6 @@ export class LocalRun {
   }
 }
 
-/** How long a run waits for those who only read to be done. */
-const READER_MS = 5_000;
-
-async function lockRun(env: Env, store: RunStore, pipeline: string, run: string): Promise<Lock> {
-  const path = store.lockOf(pipeline, run);
-  const former = await readLock(env, path);
-  try {
-    // Whoever lists dead letters has it for a moment only.
-    const isReader = former !== undefined && addressIn(former.note)?.control === "";
-    const lock = await acquireLock(env, path, { waitMs: isReader ? READER_MS : 0 });
-    // The holder was killed: its sockets are nobody's any more.
-    if (former !== undefined && former.note !== "") await removeRuntime(env, former.note);
-    return lock;
-  } catch (error) {
-    if (!(error instanceof DataDirectoryError) || error.code !== "MR_DATA_LOCKED") throw error;
-    throw new DataDirectoryError(
-      "MR_DATA_LOCKED",
-      `run ${run} of pipeline ${pipeline}: process ${String(error.details.pid)} is at work on it; wait for it or stop it, or use --new to begin another`,
-      { cause: error },
-    );
-  }
-}
-
-async function removeRuntime(env: Env, note: string): Promise<void> {
-  const socket = addressIn(note)?.streams ?? "";
-  // n.b. no other folder, whatever a note says. What it does not find, the system's sweep takes.
-  if (/[\\/]millrace-[0-9a-f]{12}[\\/]streams$/.test(socket))
-    await env.disk.remove(dirname(socket)).catch(() => undefined);
-}
-
 function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Description): void {
   for (const [stage, count] of instances) {
     const node = shape.nodes.find((known) => known.name === stage);
@@ -278,4 +270,9 @@ function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Descr
       );
     }
   }
+}
+
+function streamsOf(run: AgentRun | undefined): StreamsProcess {
+  if (run === undefined) throw new StreamError("MR_STREAM_CLOSED", "streams process: it is stopped");
+  return run.streams;
 }

@@ -2,6 +2,8 @@ import { type DeadLetter, pipeline, push, start } from "millrace";
 import { expect, test } from "vitest";
 import { z } from "zod";
 
+const SOON = { timeout: 20_000 };
+
 test("a handle lists, edits, replays and drops the dead letters of its run, and reads them when it is over", async () => {
   const p = pipeline("orders");
   const seen: [number, number][] = [];
@@ -18,7 +20,7 @@ test("a handle lists, edits, replays and drops the dead letters of its run, and 
   );
   const handle = await start(p);
   await handle.push("feed", [{ n: 0 }, { n: 1 }, { n: 2 }, { n: 3, total: 3 }]);
-  await expect.poll(() => handle.dead.count()).toBe(3);
+  await expect.poll(() => handle.dead.count(), SOON).toBe(3);
 
   const letters: DeadLetter[] = [];
   for await (const letter of handle.dead.list({ stage: "out", error: "NO TOTAL", since: "1m" }))
@@ -43,7 +45,7 @@ test("a handle lists, edits, replays and drops the dead letters of its run, and 
     edited: 2,
   });
   expect(await handle.dead.replay({ limit: 3 })).toEqual({ replayed: 3, unreadable: [] });
-  await expect.poll(() => handle.dead.count()).toBe(1);
+  await expect.poll(() => handle.dead.count(), SOON).toBe(1);
   await expect
     .poll(() => seen.sort())
     .toEqual([
@@ -52,7 +54,7 @@ test("a handle lists, edits, replays and drops the dead letters of its run, and 
       [3, 0],
     ]);
   expect(await handle.dead.replay([idOf(0)])).toMatchObject({ replayed: 1 });
-  await expect.poll(async () => (await handle.dead.get(idOf(0)))[0]?.replay).toBe(2);
+  await expect.poll(async () => (await handle.dead.get(idOf(0)))[0]?.replay, SOON).toBe(2);
   expect(await handle.dead.drop("none")).toEqual({ dropped: 0 });
 
   await handle.close("feed");
@@ -80,7 +82,7 @@ test("a stage that letters are being put back on is not completed meanwhile", as
   const handle = await start(p);
   const numbers = Array.from({ length: 2_000 }, (_, n) => n);
   await handle.push("feed", numbers);
-  await expect.poll(() => handle.dead.count()).toBe(2_000);
+  await expect.poll(() => handle.dead.count(), SOON).toBe(2_000);
   isFixed = true;
   // The source is closed while the pages of the replay go their way: whatever was put back is worked on.
   const [replay] = await Promise.allSettled([handle.dead.replay({}), handle.close("feed")]);

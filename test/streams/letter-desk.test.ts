@@ -56,7 +56,7 @@ async function waiting(engine: StreamEngine, stream: string): Promise<{ frame: F
     for (let place = 0; place < frame.count; place++) found.push({ frame, place });
   });
   deliveries.want(100_000);
-  await expect.poll(() => found.length).toBe(engine.stats(stream).unsettled);
+  await expect.poll(() => found.length, { timeout: 20_000 }).toBe(engine.stats(stream).unsettled);
   deliveries.close();
   return found;
 }

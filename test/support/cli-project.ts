@@ -29,6 +29,8 @@ export interface CliProject {
   /** `millrace run MODULE --json --data …`. */
   run(module: string, args?: readonly string[], settings?: RunSettings): Promise<CliResult>;
   start(module: string, args?: readonly string[], settings?: RunSettings): RunningCli;
+  /** As `millrace`, still at work. */
+  startCommand(args: readonly string[], settings?: RunSettings): RunningCli;
   /** What `note(value)` of the project's modules wrote into a file, in order. */
   notes<T>(name?: string): T[];
   deadLetters(target: string): Promise<StoredDeadLetter[]>;
@@ -75,6 +77,7 @@ export function cliProject(files: Readonly<Record<string, string>>): CliProject 
     run: (module, args = [], settings = {}) => runCli(command(module, args), { cwd: folder, ...settings }),
     start: (module, args = [], settings = {}) =>
       startCli(command(module, args), { cwd: folder, ...settings }),
+    startCommand: (args, settings = {}) => startCli(args, { cwd: folder, ...settings }),
     notes<T>(name = "notes") {
       const file = path(`${name}.jsonl`);
       if (!existsSync(file)) return [];

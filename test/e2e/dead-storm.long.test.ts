@@ -17,7 +17,7 @@ const STORM = `
   const check = p.stage("check", (item: { n: number; when: Date; fixed?: number }) => {
     if (item.fixed !== item.n || !(item.when instanceof Date)) throw new Error("not fixed: " + item.n);
     return item;
-  }, { retry: { attempts: 1 } });
+  }, { retry: { attempts: 1 }, breaker: false });
   const out = p.sink("out", (items: { n: number }[], ctx) => {
     note(items.map((item, i) => [item.n, ctx.items[i]?.replay]), "reached");
   }, { batch: { size: 100, withinMs: 10 } });

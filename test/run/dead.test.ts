@@ -76,7 +76,7 @@ test("a stage that letters are being put back on is not completed meanwhile", as
       if (!isFixed) throw new Error("no");
       return n;
     },
-    { retry: { attempts: 1 } },
+    { retry: { attempts: 1 }, breaker: false },
   );
   feed.to(odd).to(p.sink("out", (n: number) => void done.push(n)));
   const handle = await start(p);

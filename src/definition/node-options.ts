@@ -81,7 +81,7 @@ export interface StageOptions<In = unknown, Params = unknown, State = unknown>
   extends PacingOptions<In>,
     LaneOptions<In> {
   readonly batch?: NoBatch;
-  /** Calls in flight in one instance: a number, a range, or `"auto"`. Default 1. */
+  /** Calls in flight in one instance: a number, a range in which it finds the best, or `"auto"` (1 to 256). Default 1. */
   readonly concurrency?: number | "auto" | { readonly min?: number; readonly max: number };
   /** Processes: a number, or a range. Default: at least 1 and as many as the run has room for. */
   readonly instances?: number | { readonly min?: number; readonly max?: number };

@@ -39,7 +39,7 @@ export interface OrderPolicy {
 /** The settings of a node after defaults; functions are not among them. */
 export interface NodeSettings {
   readonly batch?: BatchPolicy;
-  /** Calls in flight in one instance; `auto` starts at 1. */
+  /** Calls in flight in one instance; between the two the instance finds out. */
   readonly concurrency: { readonly min: number; readonly max: number };
   readonly instances: { readonly min: number; readonly max: number };
   readonly retry: RetryPolicy;

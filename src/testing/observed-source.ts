@@ -12,9 +12,9 @@ export function observedSource(
   instance: InProcessHandle,
   observer: Observer,
 ): (...args: unknown[]) => unknown {
-  const run = node.handler.run as unknown as (context: unknown) => unknown;
-  return (context) => {
-    const given = observer.user.track(() => run(context));
+  const run = node.handler.run as unknown as (...args: unknown[]) => unknown;
+  return (...args) => {
+    const given = observer.user.track(() => run(...args));
     if (given instanceof Promise)
       return given.then((iterable) => observed(iterable, node, instance, observer));
     return observed(given, node, instance, observer);

@@ -134,6 +134,11 @@ export class Simulation implements Observer {
         continue;
       }
       const { nextAt } = this.#time;
+      // Something of ours may be on its way that is no call: a module that is being loaded.
+      if (nextAt === undefined && (await this.user.pause())) {
+        await turn();
+        continue;
+      }
       if (nextAt !== undefined && nextAt <= limit) this.#time.advance();
       else if (nextAt !== undefined && untilMs === undefined && this.#running.size === 0) limit = nextAt;
       else {

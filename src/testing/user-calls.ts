@@ -72,6 +72,12 @@ export class UserCalls {
 
   /** Waits until something happens; gives those up that wait now when nothing does for so long. */
   async progress(): Promise<void> {
+    if (await this.pause()) return;
+    for (const call of this.#open) if (call.timers === 0) call.isStuck = true;
+  }
+
+  /** Waits as long; tells whether something has happened. */
+  async pause(): Promise<boolean> {
     const happened = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), this.#patienceMs);
       this.#wake = () => {
@@ -80,7 +86,6 @@ export class UserCalls {
       };
     });
     this.#wake = undefined;
-    if (happened) return;
-    for (const call of this.#open) if (call.timers === 0) call.isStuck = true;
+    return happened;
   }
 }

@@ -12,6 +12,7 @@ import {
   type DeliveredRange,
   type HelloHead,
   MESSAGE,
+  type OpenAsk,
   STREAM_PROTOCOL_VERSION,
   type StreamEvent,
   type TransactHead,
@@ -149,12 +150,16 @@ export interface StreamBench {
 }
 
 /** A streams server on a socket of its own, its engine in memory, with these streams open. */
-export async function streamBench(streams: readonly string[], given?: StreamEngine): Promise<StreamBench> {
+export async function streamBench(
+  streams: readonly string[],
+  given?: StreamEngine,
+  how: Omit<OpenAsk, "streams"> = {},
+): Promise<StreamBench> {
   const folder = await mkdtemp(join(tmpdir(), "mr-"));
   const path = join(folder, "s");
   const engine = given ?? (await EmbeddedEngine.open(nodeEnv, () => new MemoryLog(), "nothing")).engine;
   const server = new StreamServer(nodeEnv, engine, { boot: "boot-1", secret: SECRET });
-  await server.open(streams);
+  await server.open(streams, how);
   const listener = await nodeEnv.net.listen(path, (socket) => server.accept(socket));
   const clients: StreamClient[] = [];
   const client: StreamBench["client"] = async (stage, instance, role, change) => {

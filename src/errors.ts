@@ -57,6 +57,46 @@ export class RemoteError extends MillraceError {}
 /** A run ended without completing. */
 export class RunError extends MillraceError {}
 
+/** What a {@link JobFailedError} knows beside its message. */
+export interface JobFailure {
+  /** The task that failed for good, where that is why. */
+  readonly task?: { readonly position: number; readonly input: unknown };
+  /** What was thrown, as text. */
+  readonly error?: ErrorInfo;
+  readonly run: string;
+}
+
+/** A job has failed. What is done is kept: when the cause is mended, the same command goes on with what is left. */
+export class JobFailedError extends RunError {
+  readonly run: string;
+  /** Place of the task in the split, from 0; undefined when it is not a task that failed. */
+  readonly position: number | undefined;
+  /** The task's data. */
+  readonly input: unknown;
+  /** The original error: name, message and stack. */
+  readonly error: ErrorInfo | undefined;
+
+  constructor(code: ErrorCode, message: string, { task, error, run }: JobFailure) {
+    super(code, message, {
+      scope: "run",
+      ...(error && { cause: errorFrom(error) }),
+      details: { run, ...(task && { position: task.position }) },
+    });
+    this.run = run;
+    this.position = task?.position;
+    this.input = task?.input;
+    this.error = error;
+  }
+}
+
+/** An Error with the name, message and stack that were kept as text. */
+function errorFrom({ name, message, stack }: ErrorInfo): Error {
+  const error = new Error(message);
+  error.name = name;
+  error.stack = stack;
+  return error;
+}
+
 /** Thrown by user code: this item is beyond help; it goes to the dead letters without further attempts. */
 export class TerminalError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
@@ -178,6 +218,13 @@ export const ERROR_CODES = {
   MR_BREAKER_OPEN:
     "Nearly all items of the stage failed for five minutes: repair what it calls; the same command resumes.",
   MR_INSTANCE_FAILING: "The stage's instances keep dying before they work on an item: see their last output.",
+  // jobs
+  MR_JOB_FAILED:
+    "A task has failed for good: fix it, and the same command goes on with what is left; or use onTaskFailure: skip.",
+  MR_JOB_STOPPED: "The job was stopped before its end: the same command goes on with what is left.",
+  MR_COMBINE_FAILED: "Fix combine: the tasks' results are kept, and the same command goes on from them.",
+  MR_SPLIT_NOT_DETERMINISTIC:
+    "Make split yield the same tasks in the same order every time: nothing by chance, by the clock or from a source that changes; or use --new.",
   // streams
   MR_FRAME_CORRUPT: "The frame was damaged: it is set aside in quarantine.",
   MR_LOG_CORRUPT:

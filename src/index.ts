@@ -1,6 +1,7 @@
 // Every instance loads this file before its stage's function: definitions only; what runs them is imported on demand.
+import type { Job } from "./definition/job.ts";
 import type { Pipeline } from "./definition/pipeline.ts";
-import type { Handle, RunOptions } from "./definition/run-options.ts";
+import type { Handle, JobHandle, RunOptions } from "./definition/run-options.ts";
 import type { RunResult } from "./definition/run-result.ts";
 import type { DEFINITION, Definition } from "./definition/shape.ts";
 import { RunError } from "./errors.ts";
@@ -15,6 +16,17 @@ export type {
   DeadLetterFilter,
 } from "./definition/dead-letter.ts";
 export type { Duration } from "./definition/duration.ts";
+export {
+  type Combine,
+  type CombineContext,
+  type Fold,
+  type Job,
+  type JobOptions,
+  job,
+  type LinesJobOptions,
+  type PlainJobOptions,
+  type SplitContext,
+} from "./definition/job.ts";
 export type { Logger } from "./definition/logger.ts";
 export { type Many, many } from "./definition/many.ts";
 export type { EdgeOptions, Sink, Source, Stage, Target } from "./definition/node.ts";
@@ -38,10 +50,11 @@ export type { NoParams, PipelineOptions } from "./definition/pipeline-options.ts
 export type { Priority } from "./definition/priority.ts";
 export { type Push, type PushOptions, push } from "./definition/push.ts";
 export type { RunEvent } from "./definition/run-event.ts";
-export type { Handle, RunOptions, RunStatus } from "./definition/run-options.ts";
-export type { Counts, RunResult } from "./definition/run-result.ts";
+export type { Handle, JobHandle, JobProgress, RunOptions, RunStatus } from "./definition/run-options.ts";
+export type { Counts, FailedTask, RunResult } from "./definition/run-result.ts";
 export type { StandardSchema } from "./definition/shape.ts";
 export type { Size } from "./definition/size.ts";
+export { type Task, type TaskOptions, task } from "./definition/task.ts";
 export type { ItemHandler, SourceHandler } from "./definition/work.ts";
 export {
   CallTimeoutError,
@@ -50,6 +63,7 @@ export {
   DefinitionError,
   EncodingError,
   type ErrorCode,
+  JobFailedError,
   MillraceError,
   ProtocolError,
   RetryLater,
@@ -72,31 +86,72 @@ export { type NdjsonOptions, ndjson } from "./sources/ndjson.ts";
 export type { Missed, Tick } from "./sources/ticks.ts";
 export type { StoredBlob } from "./wire/stored-blob.ts";
 
-/** Any pipeline, whatever its params. */
+/** Any pipeline or job, whatever its params. */
 interface Runs {
   readonly name: string;
   [DEFINITION](): Definition;
 }
 
-/** The params of a pipeline, as `run` takes them. */
-export type ParamsOf<P> = P extends Pipeline<infer Params extends object> ? Params : Record<string, unknown>;
+/** The params of a pipeline or job, as `run` takes them. */
+export type ParamsOf<P> =
+  P extends Job<infer _Input, infer _Output, infer Params>
+    ? Params
+    : P extends Pipeline<infer Params extends object>
+      ? Params
+      : Record<string, unknown>;
 
-/** A pipeline, or the file: URL of a module that exports one (`#name` behind it names the export). */
+/** What `run` may be told of a pipeline or job. */
+export type RunOptionsOf<P> = RunOptions<
+  ParamsOf<P>,
+  P extends Job<infer Input, infer _Output, infer _Params>
+    ? Input
+    : P extends Pipeline<infer _>
+      ? never
+      : unknown
+>;
+
+/** What {@link start} gives. */
+export type HandleOf<P> =
+  P extends Job<infer _Input, infer Output, infer _Params> ? JobHandle<Output> : Handle;
+
+/** What {@link run} gives. */
+export type ResultOf<P> = RunResult<
+  P extends Job<infer _Input, infer Output, infer _Params> ? Output : unknown
+>;
+
+/** A pipeline or job, or the file: URL of a module that exports one (`#name` behind it names the export). */
 export type Runnable<P> = P | URL | string;
 
 /**
  * Starts a run and gives a handle to it.
  *
- * A pipeline that knows its module (`module: import.meta.url`), and a module by its URL, run with each stage in
- * processes of its own; a pipeline without a module runs inside this process, over memory streams.
+ * A pipeline or job that knows its module (`module: import.meta.url`), and a module by its URL, run with each stage
+ * in processes of its own; without a module it runs inside this process, over memory streams.
  *
  * Rejects with a MillraceError: MR_RUN_IN_INSTANCE inside an instance, MR_BAD_PARAMS, and what else keeps a run
  * from starting.
  */
 export async function start<P extends Runs = Runs>(
   what: Runnable<P>,
-  options: RunOptions<ParamsOf<P>> = {},
-): Promise<Handle> {
+  options: RunOptionsOf<P> = {},
+): Promise<HandleOf<P>> {
+  const { startRun } = await runner();
+  return (await startRun(what, options as RunOptions)) as HandleOf<P>;
+}
+
+/**
+ * Runs a pipeline or job to its end; see {@link start}. Dead letters do not reject. A failed pipeline resolves to
+ * status `failed`; a failed job rejects with JobFailedError.
+ */
+export async function run<P extends Runs = Runs>(
+  what: Runnable<P>,
+  options: RunOptionsOf<P> = {},
+): Promise<ResultOf<P>> {
+  const { runToEnd } = await runner();
+  return (await runToEnd(what, options as RunOptions)) as ResultOf<P>;
+}
+
+async function runner(): Promise<typeof import("./run/run.ts")> {
   const role = (globalThis as Record<symbol, unknown>)[Symbol.for("millrace.role")];
   if (role !== undefined) {
     throw new RunError(
@@ -104,15 +159,5 @@ export async function start<P extends Runs = Runs>(
       "run: it was called while its module was being imported by millrace itself; call it in another file, or start the module with `millrace run`",
     );
   }
-  const { startRun } = await import("./run/run.ts");
-  return await startRun(what, options as RunOptions);
-}
-
-/** Runs a pipeline to its end; see {@link start}. Dead letters do not reject; a failed run resolves to status `failed`. */
-export async function run<P extends Runs = Runs>(
-  what: Runnable<P>,
-  options: RunOptions<ParamsOf<P>> = {},
-): Promise<RunResult> {
-  const handle = await start(what, options);
-  return await handle.done;
+  return await import("./run/run.ts");
 }

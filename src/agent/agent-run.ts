@@ -2,13 +2,14 @@ import type { DrainReason } from "../definition/context.ts";
 import type { NodeShape, PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, MillraceError, RunError } from "../errors.ts";
-import type { InstanceStart, LogLevel } from "../instance/messages.ts";
+import type { InstanceStart, LogLevel, StoredInput } from "../instance/messages.ts";
 import type { InstanceReport } from "../mmop/reports.ts";
-import type { StreamEvent, Verdict } from "../streams/protocol.ts";
+import type { StreamEvent } from "../streams/protocol.ts";
 import type { InstanceEnd } from "./instance-process.ts";
 import { InstanceSlot } from "./instance-slot.ts";
 import { openingOf } from "./opening.ts";
 import { StreamsProcess } from "./streams-process.ts";
+import { verdictOn } from "./verdict-on.ts";
 
 export interface AgentRunSettings {
   readonly run: string;
@@ -18,6 +19,8 @@ export interface AgentRunSettings {
   readonly params: unknown;
   readonly bundle: { readonly path: string; readonly exportName: string; readonly hash: string };
   readonly engine: { readonly kind: "memory" | "file"; readonly durability: "disk" | "process" };
+  /** Jobs: what split gets. */
+  readonly input?: StoredInput;
   /** A short folder of mode 0700 for sockets. */
   readonly runtimeDirectory: string;
 }
@@ -33,6 +36,8 @@ export interface AgentRunEvents {
   onStreamsRestarted(boot: string, restarts: number): void;
   onEngineFailed(error: ErrorInfo): void;
   onBreaker(stage: string, state: "open" | "closed" | "given-up", what: string): void;
+  /** An instance says that the run cannot go on. */
+  onRunFailed(stage: string, error: ErrorInfo): void;
   onOutput(stage: string, stream: "stdout" | "stderr", line: string): void;
   onLog(
     stage: string,
@@ -118,6 +123,7 @@ export class AgentRun {
         role,
         bundle: this.settings.bundle,
         params: this.settings.params,
+        ...(node.part === "split" && this.settings.input && { input: this.settings.input }),
         limitMs: node.settings.timeoutMs + node.settings.graceMs,
         memoryBytes: node.settings.memoryBytes,
         socket: this.#socket,
@@ -130,6 +136,7 @@ export class AgentRun {
         onOutput: (stream, line) => this.#events.onOutput(stage, stream, line),
         onLog: (level, message, fields) => this.#events.onLog(stage, level, message, fields),
         onProgress: (done, total) => this.#events.onProgress(stage, done, total),
+        onRunFailed: (error) => this.#events.onRunFailed(stage, error),
         onTrouble: (error) => this.#events.onLog(stage, "error", error.message, { code: error.code }),
       },
       onEnd: (start, end) => this.#onInstanceEnd(slot, start, end),
@@ -167,21 +174,10 @@ export class AgentRun {
     const isOver = end.cause === "drained" || end.cause === "source-done" || end.cause === "killed";
     if (!isOver && slot.role !== "suspect") this.#events.onInstanceEnded(slot, end);
     if (slot.role === "source") return;
-    const { culprit, what } = end;
-    // Of several calls in flight one hangs: all of them are suspects, none is charged until it hangs alone.
-    const isUnknown = end.cause === "hung" && culprit === "unknown";
-    const charge = (end.cause === "crashed" && !slot.state.startsWith("drain")) || isUnknown;
+    const isCombine = this.#nodeOf(slot.stage).part === "combine";
+    const verdict = verdictOn(start, end, slot.state === "draining", isCombine);
     try {
-      await this.#streams.request("verdict", {
-        instance: start.instance,
-        stage: start.stage,
-        charge,
-        external: isUnknown || what.startsWith("signal SIGKILL"),
-        ...(end.cause === "hung" && culprit !== undefined && culprit !== "unknown" ? { culprit } : {}),
-        what,
-        // n.b. one that was stopped, say, dies of nothing that it had in hand: nobody is charged, yet it died.
-        cause: causeOf(end, slot.state === "draining"),
-      });
+      await this.#streams.request("verdict", verdict);
     } catch {
       // The streams process is gone for good: so are its claims.
     }
@@ -280,12 +276,6 @@ export class AgentRun {
     await Promise.all(over);
     await this.#streams.stop();
   }
-}
-
-/** What the repeats of an ended instance's items are counted under. */
-function causeOf(end: InstanceEnd, isDraining: boolean): NonNullable<Verdict["cause"]> {
-  if (end.cause === "drained") return "drained";
-  return end.cause === "killed" || isDraining ? "drain-cut-short" : "instance-died";
 }
 
 function codeOf(error: Error): { code?: string } {

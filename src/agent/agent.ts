@@ -100,10 +100,19 @@ export class Agent {
       .on("agent.start-run", async (body) => {
         const known = this.#runs.get(body.run);
         if (known !== undefined) return await startedOf(known);
-        const { run, directory, shape, params, bundle, engine } = body;
+        const { run, directory, shape, params, input, bundle, engine } = body;
         const started: AgentRun = new AgentRun(
           env,
-          { run, directory, shape, params, bundle, engine, runtimeDirectory: this.#options.runtimeDirectory },
+          {
+            run,
+            directory,
+            shape,
+            params,
+            ...(input && { input }),
+            bundle,
+            engine,
+            runtimeDirectory: this.#options.runtimeDirectory,
+          },
           this.#eventsOf(run),
         );
         this.#runs.set(run, started);
@@ -237,6 +246,7 @@ export class Agent {
         display.onLog(stage, "warn", BREAKER_WORDS[state](what), undefined);
         this.#client.publish("evt.breaker", { run, stage, state, what });
       },
+      onRunFailed: (stage, error) => this.#client.publish("evt.run-failed", { run, stage, error }),
       onEngineFailed: (error) => this.#client.publish("evt.engine-failed", { run, error }),
     };
   }

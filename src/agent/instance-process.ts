@@ -54,6 +54,8 @@ export interface InstanceProcessEvents {
   onLog(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
   onProgress(done: number, total: number | undefined): void;
   onTrouble(error: ErrorInfo): void;
+  /** The run cannot go on. */
+  onRunFailed(error: ErrorInfo): void;
 }
 
 /** One process of an instance, from spawn to exit; watched all the while. */
@@ -151,6 +153,9 @@ export class InstanceProcess {
       case "trouble":
         this.#error = message.error;
         this.#events.onTrouble(message.error);
+        return;
+      case "run-failed":
+        this.#events.onRunFailed(message.error);
         return;
       case "log":
         this.#events.onLog(message.level, message.message, message.fields);

@@ -37,6 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     .argument("<MODULE[#EXPORT]>", "TypeScript or JavaScript file")
     .option("--param <name=value>", "a param of the pipeline; name:=JSON for anything but text", collect)
+    .option("--input <FILE>", "the input of a job, a text file; - for stdin")
     .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")
     .option("--streams <URL>", "stream engine: file: or memory: (default file:, or MILLRACE_STREAMS)")
     .option("--instances <stage=n>", "processes of a stage (or MILLRACE_INSTANCES=stage=n,…)", collect)

@@ -1,5 +1,6 @@
 import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
+import type { GivenInput } from "../run/job-input.ts";
 import { LocalRun } from "../run/local-run.ts";
 import { streamsOf } from "../run/streams-url.ts";
 import { dataOf } from "./data-flag.ts";
@@ -7,9 +8,11 @@ import { displayFor } from "./display/display-for.ts";
 import type { RunDisplay } from "./display/run-display.ts";
 import { styleFor } from "./display/style.ts";
 import { EXIT } from "./exit-code.ts";
+import { resultText, runResultText } from "./job-result.ts";
 import { commandLine } from "./shell-text.ts";
 import { summaryOf } from "./summary.ts";
 import { print, printable, tell } from "./terminal.ts";
+import { UserOutput } from "./user-output.ts";
 
 export interface RunFlags {
   readonly param?: readonly string[];
@@ -19,6 +22,7 @@ export interface RunFlags {
   readonly new?: boolean;
   readonly resume?: string;
   readonly json?: boolean;
+  readonly input?: string;
   readonly quiet?: boolean;
 }
 
@@ -40,12 +44,14 @@ export async function runCommand(
   const isQuiet = flags.quiet === true;
   const display = await displayFor(env, { isQuiet, isJson });
   const interrupts = new Interrupts(display);
+  const userOutput = new UserOutput(display);
 
   let started: LocalRun | undefined;
   const running = LocalRun.start({
     env,
     module,
     params,
+    ...(flags.input !== undefined && { input: inputOf(flags.input) }),
     data,
     streams,
     instances,
@@ -53,8 +59,9 @@ export async function runCommand(
     signal: interrupts.beforeStart,
     resume: flags.new === true ? "new" : flags.resume === undefined ? "auto" : { run: flags.resume },
     display: {
-      onModuleOutput: (stream, line) => display.output(stream, line),
-      onOutput: (_stage, stream, line) => display.output(stream, line),
+      onModuleOutput: (stream, line) => userOutput.line(stream, line),
+      onDescribed: ({ kind }) => userOutput.settle(kind === "job"),
+      onOutput: (_stage, stream, line) => userOutput.line(stream, line),
       onLog: (stage, level, message, fields) => {
         const rest =
           fields === undefined || Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
@@ -85,7 +92,8 @@ export async function runCommand(
       style: styleFor(process.stderr, process.env),
     });
     for (const line of isQuiet ? summary.errors : summary.lines) tell(line);
-    if (isJson) await print(`${JSON.stringify(result)}\n`);
+    if (isJson) await print(runResultText(result));
+    else if (result.status === "completed") await print(resultText(result.result));
     if (result.status === "failed") return EXIT.failed;
     if (result.status === "stopped") return interrupts.exitCode ?? EXIT.interrupted;
     return result.deadLetters > 0 ? EXIT.partly : EXIT.done;
@@ -99,6 +107,7 @@ export async function runCommand(
     }
     throw error;
   } finally {
+    userOutput.settle(false);
     display.stop();
     interrupts.detach();
   }
@@ -154,6 +163,11 @@ class Interrupts {
     // Nothing has been started yet that would need to be drained.
     if (this.#run === undefined && this.#count > 1) process.exit(exitCode);
   }
+}
+
+function inputOf(given: string): GivenInput {
+  if (given !== "-") return { kind: "file", path: given };
+  return { kind: "text", pieces: process.stdin };
 }
 
 function paramsOf(given: readonly string[]): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import type { Backplane } from "../backplane/contract.ts";
 import type { NodeKind } from "../definition/shape.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { ERROR_CODES, type ErrorCode, RunError } from "../errors.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorInfo, RunError } from "../errors.ts";
 import { MmopClient } from "../mmop/client.ts";
 import type { Sender } from "../mmop/envelope.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
@@ -150,12 +150,13 @@ export class Coordinator {
           .get(run)
           ?.fail("MR_BREAKER_OPEN", `stage ${stage}: ${what}, and so did every try for five minutes`);
       })
-      .on("evt.engine-failed", ({ run, error }) => {
-        const code = (
-          error.code !== undefined && error.code in ERROR_CODES ? error.code : "MR_INTERNAL"
-        ) as ErrorCode;
-        this.#runs.get(run)?.fail(code, error.message, error);
-      });
+      .on("evt.run-failed", ({ run, error }) => this.#fail(run, error))
+      .on("evt.engine-failed", ({ run, error }) => this.#fail(run, error));
+  }
+
+  #fail(run: string, error: ErrorInfo): void {
+    const isKnown = error.code !== undefined && error.code in ERROR_CODES;
+    this.#runs.get(run)?.fail(isKnown ? (error.code as ErrorCode) : "MR_INTERNAL", error.message, error);
   }
 
   async stop(): Promise<void> {

@@ -39,7 +39,8 @@ export class RunCommands {
   async addInstance(stage: string): Promise<ReplyOf<"coord.start-instance">> {
     const node = this.#of.shape.nodes.find((known) => known.name === stage);
     if (node === undefined) return { outcome: "failure", message: `there is no stage ${stage}`, code: 400 };
-    const isOpen = this.#of.status === "running" && !this.#of.isDone(stage) && node.kind !== "source";
+    const isSingle = node.kind === "source" || node.part === "combine";
+    const isOpen = this.#of.status === "running" && !this.#of.isDone(stage) && !isSingle;
     if (!isOpen) return { outcome: "failure", message: `stage ${stage} takes no more instances`, code: 409 };
     return { outcome: "success", agent: this.#of.agent, id: await this.#of.staff.add(stage) };
   }
@@ -47,7 +48,8 @@ export class RunCommands {
   /** Brings the instances of a stage into a range; gives how many it has then. */
   async scale(stage: string, min: number, max: number): Promise<number> {
     const node = this.#stageOf(stage);
-    if (node.kind === "source") throw cannot(stage, "a source has exactly one instance");
+    if (node.kind === "source" || node.part === "combine")
+      throw cannot(stage, `${node.kind === "source" ? "a source" : "combine"} has exactly one instance`);
     const count = Math.min(max, Math.max(min, this.#of.staff.targetOf(stage)));
     await this.#of.staff.scale(stage, count);
     this.#of.emit({ kind: "scaled", stage, instances: count });

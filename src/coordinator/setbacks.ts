@@ -9,7 +9,12 @@ const MAX_IDLE_DEATHS = 10;
 /** Faults of a source's input: they are the same when it is started again. */
 const LASTING = ["MR_INPUT_NOT_FOUND", "MR_INPUT_CHANGED", "MR_BAD_ROW"] as const;
 
-type Reason = (typeof LASTING)[number] | "MR_SOURCE_FAILED" | "MR_SETUP_FAILED" | "MR_INSTANCE_FAILING";
+type Reason =
+  | (typeof LASTING)[number]
+  | "MR_SOURCE_FAILED"
+  | "MR_SETUP_FAILED"
+  | "MR_INSTANCE_FAILING"
+  | "MR_COMBINE_FAILED";
 
 export interface Setback {
   readonly stage: string;
@@ -56,17 +61,25 @@ export class Setbacks {
               code: "MR_SETUP_FAILED",
               message: `stage ${stage}: its setup failed ${row.count} times in a row; last: ${last}`,
             };
-      case "crashed":
       case "hung":
-        return row.count < MAX_IDLE_DEATHS
-          ? undefined
-          : {
-              code: "MR_INSTANCE_FAILING",
-              message: `stage ${stage}: its process ended ${row.count} times in a row without settling an item; last: ${last}`,
-            };
+        // It would hang again, each time for as long as a call may take.
+        if (node.part === "combine") {
+          const { timeoutMs } = node.settings;
+          const message = `combine: it did not settle within timeoutMs ${timeoutMs} ms and its grace`;
+          return { code: "MR_COMBINE_FAILED", message };
+        }
+        return this.#idleDeaths(stage, row.count, last);
+      case "crashed":
+        return this.#idleDeaths(stage, row.count, last);
       default:
         return undefined;
     }
+  }
+
+  #idleDeaths(stage: string, count: number, last: string): { code: Reason; message: string } | undefined {
+    if (count < MAX_IDLE_DEATHS) return undefined;
+    const message = `stage ${stage}: its process ended ${count} times in a row without settling an item; last: ${last}`;
+    return { code: "MR_INSTANCE_FAILING", message };
   }
 
   /** An instance has begun to work: its setup is good. */

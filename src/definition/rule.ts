@@ -123,7 +123,8 @@ export function refusal(place: Place, expects: string, value: unknown): Definiti
   );
 }
 
-function unknownOption(place: Place, known: readonly string[]): DefinitionError {
+/** The error for an option that is not there. */
+export function unknownOption(place: Place, known: readonly string[]): DefinitionError {
   return new DefinitionError(
     "MR_BAD_OPTION",
     `${place.subject}: there is no option ${place.path}; the options here are ${known.join(", ")}`,

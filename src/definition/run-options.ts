@@ -3,9 +3,11 @@ import type { PushOptions } from "./push.ts";
 import type { RunEvent } from "./run-event.ts";
 import type { RunResult } from "./run-result.ts";
 
-export interface RunOptions<Params extends object = Record<string, unknown>> {
+export interface RunOptions<Params extends object = Record<string, unknown>, Input = unknown> {
   /** As the pipeline's schema asks for them; checked before anything starts. */
   readonly params?: Readonly<Params>;
+  /** Jobs: what `split` gets. Left out, the job's own. A run goes on only with the input that it was begun with. */
+  readonly input?: Input;
   /** Data directory; default `.millrace` in the working directory. */
   readonly data?: string;
   /** `file:` (default) or `memory:`. */
@@ -74,4 +76,27 @@ export interface Handle {
   readonly dead: DeadLetterDesk;
   /** What happens in the run from now on, until it is over. */
   events(): AsyncIterableIterator<RunEvent>;
+}
+
+/** How far a job is. */
+export interface JobProgress {
+  /** Tasks that have a result, or are given up. */
+  readonly done: number;
+  /** Tasks that are known so far: all of them when `split` has ended. */
+  readonly total: number;
+  /** Tasks that have failed for good. */
+  readonly failed: number;
+  /** Tasks in the hands of instances. */
+  readonly running: number;
+}
+
+/** A job that was started. */
+export interface JobHandle<Output = unknown> extends Handle {
+  readonly done: Promise<RunResult<Output>>;
+  /** How far it is, now and whenever that has changed; ends when the job is over. */
+  progress(): AsyncIterable<JobProgress>;
+  /** The job's result. Rejects with JobFailedError when it has failed, with RunError when it was stopped. */
+  result(): Promise<Output>;
+  /** Stops it at once. What is done is kept: the same command goes on with what is left. */
+  cancel(): Promise<void>;
 }

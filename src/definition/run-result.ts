@@ -18,7 +18,15 @@ export interface Counts {
   readonly emitted: number;
 }
 
-export interface RunResult {
+/** The task that a job has failed of. */
+export interface FailedTask {
+  /** Its place in the split, from 0. */
+  readonly position: number;
+  readonly input: unknown;
+  readonly error: ErrorInfo;
+}
+
+export interface RunResult<Result = unknown> {
   readonly run: string;
   readonly status: "completed" | "stopped" | "failed";
   readonly stages: Readonly<Record<string, Counts>>;
@@ -27,6 +35,10 @@ export interface RunResult {
   /** Items processed again, by cause. */
   readonly repeats: Readonly<Record<string, number>>;
   readonly durationMs: number;
+  /** Jobs that are completed: what `combine` gave. */
+  readonly result?: Result;
   /** Why the run failed. */
   readonly error?: ErrorInfo;
+  /** Jobs: the task that has failed for good, where that is why. */
+  readonly failedTask?: FailedTask;
 }

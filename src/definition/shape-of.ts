@@ -2,12 +2,14 @@ import type { Definition, PipelineShape } from "./shape.ts";
 
 /** A definition without its functions: plain JSON, for processes that never import user code. */
 export function shapeOf(definition: Definition): PipelineShape {
-  const { name, durability, nodes, edges } = definition;
+  const { name, durability, nodes, edges, job } = definition;
   return {
     name,
-    nodes: [...nodes.values()].map(({ name, kind, settings, input }) => ({
+    ...(job && { kind: "job" }),
+    nodes: [...nodes.values()].map(({ name, kind, part, settings, input }) => ({
       name,
       kind,
+      ...(part && { part }),
       settings,
       ...(input === undefined ? {} : { input }),
     })),

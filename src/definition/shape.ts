@@ -54,9 +54,14 @@ export interface NodeSettings {
   readonly hasSchema?: boolean;
 }
 
+/** What a node of a job does: the run treats each in a way of its own. */
+export type JobPart = "split" | "process" | "combine";
+
 export interface NodeShape {
   readonly name: string;
   readonly kind: NodeKind;
+  /** Set in jobs alone. */
+  readonly part?: JobPart;
   readonly settings: NodeSettings;
   /** Of a source that is not iterated over: its items come from outside, through a stream of its own. */
   readonly input?: "push";
@@ -75,6 +80,8 @@ export interface EdgeShape {
 
 export interface PipelineShape {
   readonly name: string;
+  /** `job` for what `job()` made: it takes an input and has a result. */
+  readonly kind?: "job";
   readonly nodes: readonly NodeShape[];
   readonly edges: readonly EdgeShape[];
   readonly durability: "disk" | "process";
@@ -130,8 +137,31 @@ export type SchemaResult<Output> =
       }>;
     };
 
+/** Folds results one by one. */
+export interface FoldDefinition {
+  /** The state to begin with, or a function that makes it. */
+  readonly init?: unknown;
+  readonly add: (acc: never, result: never, index: number, ctx: never) => unknown;
+  readonly finish?: (acc: never, ctx: never) => unknown;
+  readonly ordered: boolean;
+}
+
+/** What a job has beyond the pipeline that it is: the user's functions as given. */
+export interface JobDefinition {
+  /** Where the run was given none. */
+  readonly input?: unknown;
+  readonly inputAs?: "lines";
+  /** Absent: the input's elements are the tasks. */
+  readonly split?: (input: never, ctx: never) => unknown;
+  /** Absent: the list of results is the result. */
+  readonly combine?: FoldDefinition | ((results: never, ctx: never) => unknown);
+  readonly onTaskFailure: "fail" | "skip";
+}
+
 export interface Definition {
   readonly name: string;
+  /** Set for what `job()` made. */
+  readonly job?: JobDefinition;
   readonly nodes: ReadonlyMap<string, NodeDefinition>;
   readonly edges: readonly EdgeDefinition[];
   readonly durability: "disk" | "process";

@@ -32,6 +32,11 @@ export function readReturned(node: NodeDefinition, value: unknown): Returned {
       throw badReturn(node, value, "a sink's function must not be a generator");
     return NONE;
   }
+  if (node.part === "process") {
+    if (elementsOf(value) !== undefined)
+      throw badReturn(node, value, "a task has one result; give it back as one value, an array say");
+    return { kind: "one", value };
+  }
   if (value === undefined) return NONE;
   const elements = elementsOf(value);
   if (elements !== undefined) return { kind: "several", elements };

@@ -4,6 +4,7 @@ import type { Credit } from "./credit.ts";
 import type { Failures } from "./failures.ts";
 import type { InHand } from "./in-hand.ts";
 import type { KeyOrder } from "./key-order.ts";
+import type { LostTasks } from "./lost-tasks.ts";
 import type { Outputs } from "./outputs.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
@@ -17,6 +18,8 @@ export interface CallerParts {
   readonly outputs: Outputs;
   readonly transactions: Transactions;
   readonly failures: Failures;
+  /** Jobs: what becomes of tasks that have failed for good. */
+  readonly lostTasks: LostTasks | undefined;
   readonly credit: Credit;
   readonly inHand: InHand;
   /** Of a stage with `orderBy`. */

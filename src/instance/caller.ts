@@ -33,6 +33,8 @@ export class Caller {
   readonly #parts: CallerParts;
   readonly #run: Run;
   readonly #isBatch: boolean;
+  /** Of a job: a result goes on with its task's position. */
+  readonly #isTask: boolean;
   readonly #deadlines: Deadlines<Call>;
   readonly #failed: FailedItems;
 
@@ -40,6 +42,7 @@ export class Caller {
     this.#parts = parts;
     this.#run = parts.node.handler.run as unknown as Run;
     this.#isBatch = parts.node.settings.batch !== undefined;
+    this.#isTask = parts.node.part === "process";
     this.#failed = new FailedItems({
       ...parts,
       isCurrent: (epoch) => parts.isCurrent(epoch),
@@ -181,7 +184,8 @@ export class Caller {
       }
       if (returned.kind === "one") {
         if (context.failed === undefined) {
-          const placed = outputs.place(returned.value, saidOf(node, refs[0] as ItemRef));
+          const value = this.#isTask ? [this.#positionOf(refs), returned.value] : returned.value;
+          const placed = outputs.place(value, saidOf(node, refs[0] as ItemRef));
           transactions.count("emitted", 1);
           this.#settleAll(refs, items, context, placed);
         } else this.#settleAll(refs, items, context, false);
@@ -270,6 +274,11 @@ export class Caller {
 
   #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
     this.#failed.fail(ref, item, thrown, reason);
+  }
+
+  #positionOf(refs: readonly ItemRef[]): number {
+    const { range, index } = refs[0] as ItemRef;
+    return range.positionOf(index);
   }
 
   #isCurrent(refs: readonly ItemRef[]): boolean {

@@ -27,10 +27,11 @@ export class Credit {
   /** Of these, the ones that wait for another of their key. The streams process bounds what is out of a lane. */
   waiting = 0;
 
-  constructor(slots: number, itemsPerCall: number) {
+  /** `isSparing`: few and large items must not wait behind one another while other instances have none. */
+  constructor(slots: number, itemsPerCall: number, isSparing = false) {
     this.#itemsPerCall = itemsPerCall;
     this.#slots = slots;
-    this.#least = 4 * slots * itemsPerCall;
+    this.#least = (isSparing ? 1 : 4) * slots * itemsPerCall;
     this.#target = this.#least;
   }
 

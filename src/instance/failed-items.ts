@@ -8,6 +8,7 @@ import { CallContext } from "./call-context.ts";
 import { isThenable } from "./call-results.ts";
 import { type Failures, killedError, timeoutError } from "./failures.ts";
 import type { KeyOrder } from "./key-order.ts";
+import type { LostTasks } from "./lost-tasks.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef } from "./work.ts";
@@ -18,6 +19,8 @@ export interface FailedItemsParts {
   readonly scope: InstanceScope;
   readonly transactions: Transactions;
   readonly failures: Failures;
+  /** Jobs: what becomes of tasks that have failed for good. */
+  readonly lostTasks: LostTasks | undefined;
   /** Whether results for this connection's items still count. */
   isCurrent(epoch: number): boolean;
   /** Whether a failed item stays in hand, as if it had not been called. */
@@ -61,14 +64,14 @@ export class FailedItems {
   /** Deals with a judged item. */
   settleJudged(ref: ItemRef): void {
     const mark = ref.range.markOf(ref.index) as Mark;
-    const { node, failures } = this.#parts;
+    const { node } = this.#parts;
     const decoded = this.decode(ref);
     if (decoded === undefined) return;
     if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
     else if (mark.kills === KILLS_TO_DEAD_LETTER)
       this.bury(ref, decoded.item, killedError(node, mark), "killed");
     // Another death since it was judged: `onFailed` has ended the process as well. It is not asked again.
-    else failures.bury(ref, killedError(node, mark), "killed");
+    else this.#bury(ref, killedError(node, mark), "killed");
   }
 
   fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
@@ -103,10 +106,12 @@ export class FailedItems {
   }
 
   bury(ref: ItemRef, item: unknown, error: Error, reason: DeadReason): void {
-    const { node, scope, failures } = this.#parts;
+    const { node, scope } = this.#parts;
     const { onFailed } = node;
-    if (onFailed === undefined || reason === "not-decodable") {
-      failures.bury(ref, error, reason);
+    // A task that fails its job is no dead letter: it stays where it is.
+    const isKept = this.#parts.lostTasks?.failsRun === true;
+    if (onFailed === undefined || reason === "not-decodable" || isKept) {
+      this.#bury(ref, error, reason);
       return;
     }
     const lament = (thrown: unknown): void => {
@@ -126,18 +131,28 @@ export class FailedItems {
       lament(thrown);
     }
     if (!isThenable(told)) {
-      failures.bury(ref, error, reason);
+      this.#bury(ref, error, reason);
       return;
     }
     this.#parts.keys?.again(ref);
     this.#parts.onHook(1);
     const end = (): void => {
-      if (this.#parts.isCurrent(ref.range.epoch)) failures.bury(ref, error, reason);
+      if (this.#parts.isCurrent(ref.range.epoch)) this.#bury(ref, error, reason);
       this.#parts.keys?.leave([ref]);
       this.#parts.onHook(-1);
     };
     // A hook that never settles must not keep the item: its time is that of a call.
     const limit = this.#parts.env.timers.sleep(node.settings.timeoutMs);
     void Promise.race([Promise.resolve(told).catch(lament), limit]).then(end);
+  }
+
+  #bury(ref: ItemRef, error: Error, reason: DeadReason): void {
+    const { lostTasks, failures } = this.#parts;
+    if (lostTasks?.failsRun === true) {
+      lostTasks.failRun(ref, error);
+      return;
+    }
+    failures.bury(ref, error, reason);
+    lostTasks?.skip(ref);
   }
 }

@@ -5,7 +5,7 @@ import { ensureError, errorInfo, MillraceError, StageError } from "../errors.ts"
 import { type ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
 import { instanceLogger } from "./instance-logger.ts";
-import type { FromInstance } from "./messages.ts";
+import type { FromInstance, JobInput } from "./messages.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import { SourceContext } from "./source-context.ts";
 import { SourceLoop } from "./source-loop.ts";
@@ -22,6 +22,8 @@ export interface InstanceOptions {
   readonly params: unknown;
   readonly bundle: string;
   readonly secret: string;
+  /** The split of a job: what it was given. */
+  readonly input?: JobInput;
   readonly watch: Float64Array;
   /** In somebody else's process a call that never settles is given up instead of ended. */
   readonly abandonsStuckCalls?: boolean;
@@ -34,7 +36,7 @@ export class Instance {
   readonly #options: InstanceOptions;
   readonly #node: NodeDefinition;
   readonly #scope: InstanceScope;
-  #stage: StageLoop | undefined;
+  #stage: Pick<StageLoop, "start" | "drain" | "abort" | "close"> | undefined;
   #source: SourceLoop | undefined;
   #isSetUp = false;
   #drained: Promise<void> | undefined;
@@ -96,36 +98,37 @@ export class Instance {
       if (!hasSettled) report({ kind: "settled" });
       hasSettled = true;
     };
-    if (this.#options.role === "source") {
-      this.#source = new SourceLoop({
-        env: this.#options.env,
-        definition: this.#options.definition,
-        node: this.#node,
-        scope: this.#scope,
-        connect: (handlers) => this.#connect(handlers),
-        onSettled,
-        onError,
-      });
+    const { env, definition, role, bundle, abandonsStuckCalls } = this.#options;
+    const { pipeline, run } = this.#scope;
+    const connect = (handlers: ConnectionHandlers, lost?: number, busy?: readonly number[]) =>
+      this.#connect(handlers, lost, busy);
+    const onRunFailed = (error: Error): void => report({ kind: "run-failed", error: errorInfo(error) });
+    const common = { env, definition, node: this.#node, scope: this.#scope, connect, onSettled, onError };
+    const { job } = definition;
+    if (role === "source") {
+      const parts =
+        job === undefined ? {} : await (await import("./split-source.ts")).splitSource(this.#options, job);
+      this.#source = new SourceLoop({ ...common, ...parts });
       await this.#source.start();
       report({ kind: "running" });
       return true;
     }
-    this.#stage = new StageLoop({
-      env: this.#options.env,
-      definition: this.#options.definition,
-      node: this.#node,
-      scope: this.#scope,
-      role: this.#options.role,
-      settings: { pipeline: this.#scope.pipeline, run: this.#scope.run, bundle: this.#options.bundle },
-      watch,
-      connect: (handlers, lost, busy) => this.#connect(handlers, lost, busy),
-      onSettled,
-      onStuck: (item) => {
-        report({ kind: "stuck", ...(item === undefined ? {} : { item }) });
-        return this.#options.abandonsStuckCalls === true ? "abandon" : "wait";
-      },
-      onError,
-    });
+    if (job !== undefined && this.#node.part === "combine") {
+      const { CombineLoop } = await import("./combine-loop.ts");
+      this.#stage = new CombineLoop({ ...common, job, watch, onRunFailed });
+    } else {
+      this.#stage = new StageLoop({
+        ...common,
+        role,
+        settings: { pipeline, run, bundle },
+        watch,
+        onStuck: (item) => {
+          report({ kind: "stuck", ...(item === undefined ? {} : { item }) });
+          return abandonsStuckCalls === true ? "abandon" : "wait";
+        },
+        onRunFailed,
+      });
+    }
     await this.#stage.start();
     report({ kind: "running" });
     return true;
@@ -146,6 +149,8 @@ export class Instance {
     } catch (error) {
       // What it yielded before it threw is good.
       await source.settle(false).catch(() => undefined);
+      if (error instanceof MillraceError && error.scope === "run")
+        report({ kind: "run-failed", error: errorInfo(error) });
       report({ kind: "source-failed", error: errorInfo(error), progressed: source.hasProgressed });
       return "failed";
     } finally {

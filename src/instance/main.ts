@@ -66,6 +66,7 @@ async function main(): Promise<void> {
         params: message.params,
         bundle: message.bundle.hash,
         secret: message.secret,
+        ...(message.input && { input: message.input }),
         watch,
         connect: () => env.net.connect(message.socket),
         report,

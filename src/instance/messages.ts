@@ -20,12 +20,28 @@ export interface InstanceStart {
   readonly limitMs: number;
   /** What the process may use beyond what it is born with. */
   readonly memoryBytes: number;
+  /** The split of a job: what it was given. */
+  readonly input?: StoredInput;
   /** Where the streams process listens, and what proves that we may connect. */
   readonly socket: string;
   readonly secret: string;
   /** Where the blobs of the run's items lie. */
   readonly blobs: string;
 }
+
+/**
+ * The input of a job in a file.
+ * - `value`: one encoded value
+ * - `values`: the encoded elements of an iterable, each behind its length (4 bytes, little-endian)
+ * - `text`: text in UTF-8
+ */
+export interface StoredInput {
+  readonly as: "value" | "values" | "text";
+  readonly path: string;
+}
+
+/** The input of a job as its split gets it: in a file, or as it was given to a run in the same process. */
+export type JobInput = StoredInput | { readonly as: "given"; readonly value: unknown };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -40,6 +56,8 @@ export type FromInstance =
   | { readonly kind: "settled" }
   /** A call goes on past its grace; only the end of the process ends it. Without an item: one of several hangs. */
   | { readonly kind: "stuck"; readonly item?: { readonly frame: number; readonly place: number } }
+  /** The run cannot go on, whatever is tried again. */
+  | { readonly kind: "run-failed"; readonly error: ErrorInfo }
   | { readonly kind: "progress"; readonly done: number; readonly total?: number }
   | { readonly kind: "trouble"; readonly error: ErrorInfo }
   | {

@@ -82,6 +82,11 @@ export class OpenFrames {
     else builder.add(bytes, meta);
   }
 
+  /** Closes one frame, if there is anything in it. */
+  close(number: number): void {
+    if ((this.#frames[number] as OpenFrame).builder.count > 0) this.#close(number);
+  }
+
   #close(number: number): void {
     const { stream, builder, ...place } = this.#frames[number] as OpenFrame;
     const { count } = builder;

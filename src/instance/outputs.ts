@@ -15,6 +15,14 @@ export interface Collected {
   readonly metas: Metas;
 }
 
+/** What goes with a task of a job. */
+export interface TaskMeta {
+  readonly position: number;
+  readonly cost?: number;
+  /** The task begins a new frame. */
+  readonly closes?: boolean;
+}
+
 /** What goes with an output into each of its frames; undefined where nothing ever does. */
 type Metas = readonly (ItemMeta | undefined)[] | undefined;
 
@@ -80,6 +88,40 @@ export class Outputs {
     return true;
   }
 
+  /** The bytes of an output, valid until the next call, for {@link placeAt}. */
+  encode(output: unknown): Uint8Array {
+    return this.#encoder.encode(output);
+  }
+
+  /** The names that stand in for keys in the bytes so far. */
+  get table(): Buffer {
+    return this.#encoder.table;
+  }
+
+  /** Adds an output and its bytes of {@link encode} to a target, whatever the edge to it says. */
+  placeAt(target: number, output: unknown, bytes: Uint8Array, about: TaskMeta): void {
+    let number = target;
+    let meta: ItemMeta | undefined = about.cost === undefined ? undefined : { cost: about.cost };
+    const to = this.#targets[target] as Target;
+    if (needsPlacement(to)) {
+      const placement = placementOf(to, output);
+      number = this.#frames.numberOf(target, placement.lane);
+      // n.b. the items of a lane are numbered by themselves: the position is not in the id.
+      meta = { ...placement.meta, ...meta, position: about.position };
+    }
+    if (about.closes) this.#frames.close(number);
+    const { blobs } = this.#encoder;
+    this.#frames.add(number, bytes, blobs === undefined ? meta : { ...meta, blobs });
+    this.settle();
+  }
+
+  /** To be called after an {@link encode} whose bytes are not placed. */
+  settle(): void {
+    if (!this.#encoder.mustSettle || this.#collectors > 0) return;
+    this.#frames.closeAll();
+    this.#encoder.settle();
+  }
+
   /** Routes and encodes one output without placing it. */
   collect(output: unknown): Collected | undefined {
     const routes = this.#route(output);
@@ -112,10 +154,7 @@ export class Outputs {
       const meta = metas?.[n];
       this.#frames.add(frames[n] as number, bytes, blobs === undefined ? meta : { ...meta, blobs });
     }
-    if (this.#encoder.mustSettle && this.#collectors === 0) {
-      this.#frames.closeAll();
-      this.#encoder.settle();
-    }
+    this.settle();
   }
 
   /** Items in frames that are not closed yet, by their lanes. */

@@ -1,18 +1,17 @@
 import type { DrainReason } from "../definition/context.ts";
-import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { SourceBatch } from "../definition/source-batch.ts";
-import type { Env, Timer } from "../env/env.ts";
+import type { Timer } from "../env/env.ts";
 import { recordKeys } from "../records/record-store.ts";
-import type { ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
-import { encodeStandalone, packValue } from "../wire/item-codec.ts";
+import type { StreamConnection } from "../streams/connection.ts";
+import { decodeStandalone, packValue } from "../wire/item-codec.ts";
 import { Backpressure } from "./backpressure.ts";
 import { targetsOf } from "./edges.ts";
 import { GivenItems } from "./given-items.ts";
 import { Outputs } from "./outputs.ts";
-import type { InstanceScope } from "./scope-context.ts";
 import { SourceContext } from "./source-context.ts";
 import { SourceIteration } from "./source-iteration.ts";
-import { readSourceState, SourceOrigins, type SourceState } from "./source-state.ts";
+import type { SourceLoopOptions } from "./source-loop-options.ts";
+import { readSourceState, SourceOrigins, type SourceState, setToken } from "./source-state.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
 
@@ -26,17 +25,6 @@ const MAX_STEP_MS = 1_000;
 const MAX_ENDING_MS = 1_000;
 /** Yielded and not confirmed: beyond this the source waits. */
 const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
-
-export interface SourceLoopOptions {
-  readonly env: Env;
-  readonly definition: Definition;
-  readonly node: NodeDefinition;
-  readonly scope: InstanceScope;
-  connect(handlers: ConnectionHandlers): Promise<StreamConnection>;
-  /** Something has been stored for good. */
-  onSettled(): void;
-  onError(error: Error): void;
-}
 
 /**
  * Runs a source: takes what it yields, routes it, stores it with its checkpoints.
@@ -93,6 +81,7 @@ export class SourceLoop {
     this.#given = new GivenItems(this.#state);
     this.#sinceToken = 0;
     this.#transactions.continueAfter(this.#state.n);
+    if (this.#state.token !== undefined) this.#options.split?.resume(decodeStandalone(this.#state.token));
     // What was stored after the token will most likely be yielded again: the run's summary says how much.
     if (this.#state.sinceToken > 0 && !this.#state.isDone)
       this.#transactions.count("repeated:source-restarted", this.#state.sinceToken);
@@ -146,9 +135,12 @@ export class SourceLoop {
 
   /** Iterates to the end, or until {@link stop}. Throws what the source throws. */
   async run(): Promise<"ended" | "stopped"> {
-    const { node, scope } = this.#options;
+    const { node, scope, split } = this.#options;
     const state = this.#state as SourceState;
-    const context = new SourceContext(scope, state.token, (token) => this.#checkpoint(token));
+    const context =
+      split === undefined
+        ? new SourceContext(scope, state.token, (token) => this.#checkpoint(token))
+        : new SourceContext(scope);
     const given = await (node.handler.run as unknown as (context: SourceContext) => unknown)(context);
     const { env } = this.#options;
     const iteration = new SourceIteration(env, node.name, given);
@@ -164,11 +156,14 @@ export class SourceLoop {
         const settled = await step;
         if (settled === undefined) break;
         step = settled;
-      } else if (turns.isOver()) await turns.next();
+      }
+      // n.b. also for an asynchronous source: it may have its next item ready every time.
+      if (turns.isOver()) await turns.next();
       const { done, value } = step;
       if (done === true) {
         // n.b. it may have ended because it was told to: then it goes on when the run does.
         if (this.#stopping || scope.drainReason !== undefined) break;
+        split?.end(this.#outputs);
         return "ended";
       }
       // A token covers all that came before this item: it comes again when the source goes on.
@@ -184,12 +179,14 @@ export class SourceLoop {
 
   /** Whether the iteration may end here: what is stored is covered by a token, or no token ever will. */
   get #mayStop(): boolean {
-    return this.#stopped || (this.#stopping && (this.#sinceToken === 0 || this.#state?.token === undefined));
+    const isCovered = this.#sinceToken === 0 || this.#options.split !== undefined;
+    return this.#stopped || (this.#stopping && (isCovered || this.#state?.token === undefined));
   }
 
   #take(item: unknown): void {
-    const { env } = this.#options;
-    this.#outputs.place(item);
+    const { env, split } = this.#options;
+    if (split === undefined) this.#outputs.place(item);
+    else if (!split.take(item, this.#outputs)) return;
     this.#transactions.count("emitted", 1);
     this.#sinceToken++;
     this.#sinceFlush++;
@@ -207,27 +204,32 @@ export class SourceLoop {
       if ((i & 127) === 127 && this.#isCrowded) await this.#room();
       this.#take(items[i]);
     }
-    if (token !== undefined) this.#checkpoint(token);
+    // A job keeps its place by itself.
+    if (token !== undefined && this.#options.split === undefined) this.#checkpoint(token);
   }
 
   #checkpoint(token: unknown): void {
+    this.#cover(token);
+    if (this.#sinceFlush >= ITEMS_WORTH_A_CHECKPOINT) this.#flush();
+  }
+
+  /** All that has been taken is covered by `token`. */
+  #cover(token: unknown): void {
     const state = this.#state as SourceState;
-    // Encoded now: the token may be an object that the source goes on changing.
-    const bytes = encodeStandalone(token);
-    if (state.token === undefined || !bytes.equals(state.token)) {
+    if (setToken(state, token)) {
       this.#hasProgressed = true;
       this.#transactions.count("checkpoints", 1);
     }
-    state.token = bytes;
     Object.assign(state, this.#given.with(this.#outputs.openItems()));
     this.#isMarked = true;
     this.#sinceToken = 0;
-    if (this.#sinceFlush >= ITEMS_WORTH_A_CHECKPOINT) this.#flush();
   }
 
   #flush(isDone = false): void {
     this.#linger?.cancel();
     this.#linger = undefined;
+    const { split } = this.#options;
+    if (split?.hasTaken === true) this.#cover(split.token);
     const frames = this.#outputs.take();
     if (frames.length === 0 && this.#transactions.isEmpty && !this.#isMarked && !isDone) return;
     const state = this.#state as SourceState;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ORIGIN_BYTES } from "../wire/ids.ts";
-import { unpackValue } from "../wire/item-codec.ts";
+import { encodeStandalone, unpackValue } from "../wire/item-codec.ts";
 import type { Place } from "./open-frames.ts";
 
 /** What a source leaves behind in every transaction: enough to go on after a crash. */
@@ -18,6 +18,15 @@ export interface SourceState {
   /** Number of the transaction that stored this. */
   n: number;
   isDone: boolean;
+}
+
+/** Sets the token; tells whether it is another than before. */
+export function setToken(state: SourceState, token: unknown): boolean {
+  // Encoded now: the token may be an object that the source goes on changing.
+  const bytes = encodeStandalone(token);
+  const isOther = state.token === undefined || !bytes.equals(state.token);
+  state.token = bytes;
+  return isOther;
 }
 
 /** The state to start from. Without a token the source starts over, and its items get other ids than before. */

@@ -20,4 +20,6 @@ export interface StageLoopOptions {
   /** Something has been settled for good. */
   onSettled(): void;
   onError(error: Error): void;
+  /** The run cannot go on. */
+  onRunFailed(error: Error): void;
 }

@@ -12,6 +12,7 @@ import { Failures } from "./failures.ts";
 import { InHand } from "./in-hand.ts";
 import { Intake } from "./intake.ts";
 import { KeyOrder, type KeyOrderParts } from "./key-order.ts";
+import { LostTasks } from "./lost-tasks.ts";
 import { Outbox } from "./outbox.ts";
 import { Outputs } from "./outputs.ts";
 import { RateGate } from "./rate-gate.ts";
@@ -57,7 +58,13 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
   const transactions = new Transactions(node.name);
   const failures = new Failures(env, node, options.settings, transactions);
   const outbox = new Outbox({ env, outputs, transactions, failures, connection });
-  const credit = new Credit(hooks.concurrency(), isAlone ? 1 : (node.settings.batch?.size ?? 1));
+  const { job } = definition;
+  const lostTasks =
+    job === undefined || node.part !== "process"
+      ? undefined
+      : new LostTasks(job, definition.name, outputs, transactions, options.onRunFailed);
+  const itemsPerCall = isAlone ? 1 : (node.settings.batch?.size ?? 1);
+  const credit = new Credit(hooks.concurrency(), itemsPerCall, lostTasks !== undefined);
   const inHand = new InHand(options.watch);
   const keys = keyOrderOf(node, { env, credit, onReady: hooks.onEnd, onFreed: hooks.onFreed });
   const caller: Caller = new Caller({
@@ -67,6 +74,7 @@ export function stageParts(options: StageLoopOptions, hooks: StageLoopHooks): St
     outputs,
     transactions,
     failures,
+    lostTasks,
     credit,
     inHand,
     keys,

@@ -56,13 +56,14 @@ export class Transactions {
     this.#stage = stage;
   }
 
-  settle(frame: number, place: number, outcome: Outcome): void {
-    this.#settledItems++;
+  /** Settles an item, or `count` of them from `place` on. */
+  settle(frame: number, place: number, outcome: Outcome, count = 1): void {
+    this.#settledItems += count;
     if (this.#attempts.size > 0) this.#attempts.delete(`${frame}/${place}`);
     const last = this.#settle[this.#settle.length - 1];
     if (last !== undefined && last[0] === frame && last[2] === place && last[3] === outcome)
-      last[2] = place + 1;
-    else this.#settle.push([frame, place, place + 1, outcome]);
+      last[2] = place + count;
+    else this.#settle.push([frame, place, place + count, outcome]);
   }
 
   retry(frame: RetryFrame): void {

@@ -57,6 +57,11 @@ export class WorkRange {
     return this.historyOf(index).length;
   }
 
+  /** Of a job's task: its place in the split. */
+  positionOf(index: number): number {
+    return this.frame.positionOf(index);
+  }
+
   get isSpent(): boolean {
     return this.next >= this.count;
   }

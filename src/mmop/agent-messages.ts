@@ -53,6 +53,8 @@ export const AGENT_MESSAGES = {
       shape: pipelineShape,
       /** As the schema's validation gave them. */
       params: json,
+      /** Jobs: the file that split reads. */
+      input: optional(object({ as: oneOf("value", "values", "text"), path: text })),
       bundle: object({ path: text, exportName: text, hash: text }),
       engine: object({ kind: oneOf("memory", "file"), durability: oneOf("disk", "process") }),
     }),

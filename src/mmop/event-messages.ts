@@ -68,6 +68,11 @@ export const EVENT_MESSAGES = {
     direction: "agent → coordinator",
     body: object({ run: text, stage: text, state: oneOf("open", "closed", "given-up"), what: text }),
   },
+  "evt.run-failed": {
+    about: "An instance has seen that its run cannot go on: a job's task has failed for good, say.",
+    direction: "agent → coordinator",
+    body: object({ run: text, stage: text, error: errorBrief }),
+  },
   "evt.suspects": {
     about: "So many items of a stage wait to be run alone, because their instance died.",
     direction: "agent → coordinator",

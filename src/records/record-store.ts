@@ -42,6 +42,8 @@ export const recordKeys = {
   deadLetter: (stage: string, id: string): string => `dead/${stage}/${id}`,
   /** Pages of what a stage's `dedupe` has let in. */
   dedupe: (stage: string, page = ""): string => `dedupe/${stage}/${page}`,
+  /** What a stage keeps for itself. */
+  ofStage: (stage: string, name = ""): string => `stage/${stage}/${name}`,
   sourceState: (source: string): string => `source/${source}`,
   /** How many partitions the items of a stage with `orderBy` were placed by. */
   partitions: (stage: string): string => `partitions/${stage}`,

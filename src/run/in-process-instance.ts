@@ -23,6 +23,8 @@ export interface InProcessInstanceOptions {
   readonly role: "worker" | "source" | "suspect";
   readonly run: string;
   readonly params: unknown;
+  /** The split of a job: what it was given. */
+  readonly input?: unknown;
   readonly secret: string;
   /** The definition that it runs. */
   definition(handle: InProcessHandle): Definition;
@@ -68,6 +70,7 @@ export class InProcessInstance implements InProcessHandle {
       instance: options.id,
       role: options.role,
       params: options.params,
+      ...("input" in options && { input: { as: "given", value: options.input } }),
       bundle: "",
       secret: options.secret,
       watch: newWatchState(),

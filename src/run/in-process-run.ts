@@ -14,6 +14,7 @@ import { validateParams } from "../definition/validate-params.ts";
 import type { Env, Timers } from "../env/env.ts";
 import { loopbackPair } from "../env/loopback.ts";
 import { type ErrorInfo, errorInfo, RunError } from "../errors.ts";
+import type { GetRecord } from "../instance/large-record.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { StreamConnection } from "../streams/connection.ts";
 import type { StreamEngine } from "../streams/contract.ts";
@@ -25,6 +26,7 @@ import { keepBlobsInMemory } from "./in-process-blobs.ts";
 import type { InProcessHandle } from "./in-process-instance.ts";
 import { inProcessLetters } from "./in-process-letters.ts";
 import { InProcessStaff } from "./in-process-staff.ts";
+import { jobOutcome } from "./job-outcome.ts";
 import { Pushes } from "./pushes.ts";
 import { runResultOf } from "./run-result.ts";
 
@@ -32,6 +34,8 @@ export interface InProcessOptions {
   readonly env: Env;
   readonly definition: Definition;
   readonly params: Readonly<Record<string, unknown>>;
+  /** Jobs: what split gets. */
+  readonly input?: unknown;
   readonly instances: ReadonlyMap<string, number>;
   onMessage(stage: string, message: FromInstance): void;
   /** Sees, and may disturb, what goes on in the run: for simulations. */
@@ -127,6 +131,7 @@ export class InProcessRun {
       nodes: this.shape.nodes,
       instances,
       params,
+      ...("input" in this.#options && { input: this.#options.input }),
       secret: this.#secret,
       definitionOf: (handle) => probe?.definitionOf(handle) ?? definition,
       connect: () => this.#connect(),
@@ -248,6 +253,9 @@ export class InProcessRun {
 
   async #finish(status: RunResult["status"]): Promise<void> {
     this.#stats = await this.#scan();
+    const get: GetRecord = async (key) =>
+      (await (this.#control as StreamConnection).request("get", { key })).value;
+    this.#outcome = await jobOutcome(this.shape, { status, errorCode: this.#error?.code }, get);
     this.#status = status;
     this.events.emit({ kind: "status", status });
     this.pushes.fail(runOver(this.run, status));
@@ -256,6 +264,7 @@ export class InProcessRun {
   }
 
   #stats: StatsAnswer | undefined;
+  #outcome: Pick<RunResult, "result" | "failedTask"> = {};
 
   get status(): "running" | "paused" | RunResult["status"] {
     if (this.#status !== "running" || this.#stopping) return this.#status;
@@ -265,7 +274,7 @@ export class InProcessRun {
   }
 
   /** Counts so far. */
-  async counts(): Promise<Pick<StatsAnswer, "counts">> {
+  async counts(): Promise<Pick<StatsAnswer, "counts" | "streams">> {
     return this.#stats ?? (await this.#scan());
   }
 
@@ -288,6 +297,7 @@ export class InProcessRun {
     const durationMs = this.#options.env.clock.mono() - this.#startedAt;
     const status = this.#status as RunResult["status"];
     const letters = await this.dead.count();
-    return runResultOf(this.run, this.shape, status, this.#stats, durationMs, this.#error, letters);
+    const result = runResultOf(this.run, this.shape, status, this.#stats, durationMs, this.#error, letters);
+    return { ...result, ...this.#outcome };
   }
 }

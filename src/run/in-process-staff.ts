@@ -5,7 +5,7 @@ import type { DrainReason } from "../definition/context.ts";
 import type { RunHappening } from "../definition/run-event.ts";
 import { type Definition, hasStream, type NodeShape } from "../definition/shape.ts";
 import type { Env, Socket } from "../env/env.ts";
-import { type ErrorInfo, errorInfo, RunError } from "../errors.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorInfo, errorInfo, RunError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import type { StreamConnection } from "../streams/connection.ts";
 import type { StatsAnswer } from "../streams/protocol.ts";
@@ -17,6 +17,8 @@ export interface InProcessStaffOptions {
   readonly nodes: readonly NodeShape[];
   readonly instances: ReadonlyMap<string, number>;
   readonly params: unknown;
+  /** The split of a job: what it was given. */
+  readonly input?: unknown;
   readonly secret: string;
   /** The definition that an instance runs. */
   definitionOf(instance: InProcessHandle): Definition;
@@ -172,10 +174,14 @@ export class InProcessStaff {
       role,
       run,
       params,
+      ...(node.part === "split" && "input" in this.#options && { input: this.#options.input }),
       secret,
       definition: (handle) => this.#options.definitionOf(handle),
       connect: () => this.#options.connect(),
-      onMessage: (message) => this.#options.onMessage(stage, message),
+      onMessage: (message) => {
+        if (message.kind === "run-failed") this.#options.onFailed(runFailure(run, message.error));
+        this.#options.onMessage(stage, message);
+      },
       onUp: () => {
         this.#setbacks.started(stage);
         if (this.#held.get(stage) === "paused") instance.pause(true);
@@ -215,9 +221,10 @@ export class InProcessStaff {
     const stage = node.name;
     if (role !== "source") {
       const cause = isCancelled ? "drain-cut-short" : "instance-died";
+      const charge = !isCancelled && node.part !== "combine";
       await this.#options
         .control()
-        .request("verdict", { instance, stage, charge: !isCancelled, external: false, what, cause });
+        .request("verdict", { instance, stage, charge, external: false, what, cause });
     }
     return settledOf(await this.#scan(), stage);
   }
@@ -243,4 +250,10 @@ export class InProcessStaff {
     if (!this.#isEnding && !this.#held.has(stage) && (await this.#hasSuspects(stage)))
       await this.tendSuspects(stage);
   }
+}
+
+/** What an instance says of its run, as the run's error. */
+function runFailure(run: string, { code, message, stack }: ErrorInfo): ErrorInfo {
+  const known = code !== undefined && code in ERROR_CODES ? (code as ErrorCode) : "MR_INTERNAL";
+  return { ...errorInfo(new RunError(known, `run ${run}: ${message}`, { scope: "run" })), stack };
 }

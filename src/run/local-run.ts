@@ -4,19 +4,23 @@ import type { AgentRun } from "../agent/agent-run.ts";
 import type { StreamsProcess } from "../agent/streams-process.ts";
 import { LocalBackplane } from "../backplane/local.ts";
 import { describeModule } from "../bundle/describe.ts";
-import type { Description } from "../bundle/description.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
 import type { RunCommands } from "../coordinator/run-commands.ts";
 import type { RunController } from "../coordinator/run-controller.ts";
 import type { RunEvents } from "../coordinator/run-events.ts";
 import { runOver } from "../definition/inputs.ts";
 import type { RunResult } from "../definition/run-result.ts";
+import type { PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { StreamError, UsageError } from "../errors.ts";
+import { StreamError } from "../errors.ts";
+import type { GetRecord } from "../instance/large-record.ts";
 import { serveControlSocket } from "../mmop/socket-link.ts";
 import { recordKeys } from "../records/record-store.ts";
+import { checkInstances } from "./check-instances.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
 import type { DeadLetters } from "./dead-letters.ts";
+import { type GivenInput, readInput, storedInput } from "./job-input.ts";
+import { jobOutcome } from "./job-outcome.ts";
 import { localLetters } from "./local-letters.ts";
 import { lockRun } from "./lock-run.ts";
 import { Pushes } from "./pushes.ts";
@@ -31,6 +35,8 @@ export interface LocalRunOptions {
   readonly module: string;
   /** Not validated. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** Jobs: what split gets. */
+  readonly input?: GivenInput;
   readonly data: string;
   readonly streams: "file" | "memory";
   readonly instances: ReadonlyMap<string, number>;
@@ -40,6 +46,8 @@ export interface LocalRunOptions {
   readonly signal?: AbortSignal;
   readonly display: AgentOptions["display"] & {
     onModuleOutput(stream: "stdout" | "stderr", line: string): void;
+    /** It is known what the module exports. */
+    onDescribed?(shape: PipelineShape): void;
     onStarted(run: LocalRun): void;
   };
 }
@@ -91,17 +99,23 @@ export class LocalRun {
       });
       options.signal?.throwIfAborted();
       const { shape } = description;
-      checkInstances(options.instances, description);
+      options.display.onDescribed?.(shape);
+      checkInstances(options.instances, shape);
+      const input = await readInput(env, data, shape, options.input);
+      if (input !== undefined) undo.push(() => input.discard());
       const store = new RunStore(env, data);
       const resumed = chooseRun(isKept ? await store.list(shape.name) : [], {
         shape,
         params: description.params,
+        ...(input && { input: input.identity }),
         resume: options.resume,
       });
       const run = resumed?.run ?? store.newName();
       await env.disk.makeDirectory(store.directoryOf(shape.name, run));
       const lock = await lockRun(env, store, shape.name, run);
       undo.push(() => lock.release());
+      const identity = input?.identity ?? resumed?.input;
+      await input?.place(store.directoryOf(shape.name, run));
       const manifest: RunManifest = {
         format: 1,
         run,
@@ -109,6 +123,7 @@ export class LocalRun {
         status: "running",
         params: description.params,
         given: options.params,
+        ...(identity && { input: identity }),
         shape,
         module: description.module,
         exportName: description.exportName,
@@ -163,6 +178,7 @@ export class LocalRun {
           directory: store.directoryOf(shape.name, run),
           shape,
           params: description.params,
+          ...(identity && { input: storedInput(identity, store.directoryOf(shape.name, run)) }),
           bundle: { ...description.bundle, exportName: description.exportName },
           engine: { kind: options.streams, durability: shape.durability },
         },
@@ -210,13 +226,15 @@ export class LocalRun {
           controller.error,
           letters?.count,
         );
+        const get: GetRecord = async (key) => (await agent.run(run)?.streams.request("get", { key }))?.value;
+        const outcome = await jobOutcome(shape, { status, errorCode: controller.error?.code }, get);
         // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
         await agent.stop();
         await store.write({ ...manifest, status, endedAt: env.clock.now(), stages: result.stages });
         await unwind();
         if (isKept) await store.prune(shape.name);
         ended();
-        return result;
+        return { ...result, ...outcome };
       });
       options.display.onStarted(local);
       return local;
@@ -251,24 +269,6 @@ export class LocalRun {
   result(): Promise<RunResult> {
     this.#result ??= this.#finish();
     return this.#result;
-  }
-}
-
-function checkInstances(instances: ReadonlyMap<string, number>, { shape }: Description): void {
-  for (const [stage, count] of instances) {
-    const node = shape.nodes.find((known) => known.name === stage);
-    if (node === undefined) {
-      throw new UsageError(
-        "MR_USAGE",
-        `--instances ${stage}=${count}: pipeline ${shape.name} has no stage ${JSON.stringify(stage)}; it has ${shape.nodes.map((known) => known.name).join(", ")}`,
-      );
-    }
-    if (node.kind === "source" && count !== 1) {
-      throw new UsageError(
-        "MR_USAGE",
-        `--instances ${stage}=${count}: a source runs in exactly one instance`,
-      );
-    }
   }
 }
 

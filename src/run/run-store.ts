@@ -4,6 +4,7 @@ import { hasStream, type PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { readLock } from "../env/lock-file.ts";
 import { RunError } from "../errors.ts";
+import type { InputIdentity } from "./job-input.ts";
 
 /** What is known of a run beside its streams; `<data>/<pipeline>/<run>/run.json`. */
 export interface RunManifest {
@@ -15,6 +16,8 @@ export interface RunManifest {
   readonly params: unknown;
   /** As the user gave them; absent in runs of older versions. */
   readonly given?: Readonly<Record<string, unknown>>;
+  /** Jobs that were given one. */
+  readonly input?: InputIdentity;
   readonly shape: PipelineShape;
   readonly module: string;
   readonly exportName: string;
@@ -109,9 +112,15 @@ export type Resume = "auto" | "new" | { readonly run: string };
  */
 export function chooseRun(
   runs: readonly RunManifest[],
-  wanted: { readonly shape: PipelineShape; readonly params: unknown; readonly resume: Resume },
+  wanted: {
+    readonly shape: PipelineShape;
+    readonly params: unknown;
+    readonly input?: InputIdentity;
+    readonly resume: Resume;
+  },
 ): RunManifest | undefined {
-  const { resume, shape, params } = wanted;
+  const { resume, shape, params, input } = wanted;
+  const hasInput = (manifest: RunManifest): boolean => canonical(manifest.input) === canonical(input);
   if (resume === "new") return undefined;
   if (typeof resume === "object") {
     const named = runs.find((manifest) => manifest.run === resume.run);
@@ -122,10 +131,14 @@ export function chooseRun(
       );
     }
     checkStages(named, shape);
+    // n.b. without one it goes on with its own.
+    if (input !== undefined && !hasInput(named)) throw otherInput(named);
     return named;
   }
   const unfinished = runs.filter((manifest) => manifest.status !== "completed");
-  const same = unfinished.find((manifest) => canonical(manifest.params) === canonical(params));
+  const alike = unfinished.filter((manifest) => canonical(manifest.params) === canonical(params));
+  const same = alike.find(hasInput);
+  if (same === undefined && alike[0] !== undefined) throw otherInput(alike[0]);
   if (same !== undefined) {
     checkStages(same, shape);
     return same;
@@ -135,6 +148,15 @@ export function chooseRun(
   throw new RunError(
     "MR_RUN_CONFLICT",
     `pipeline ${shape.name}: run ${other.run} is unfinished and has other params (${canonical(other.params)}); use --resume ${other.run} to go on with it, or --new to begin another`,
+  );
+}
+
+function otherInput({ pipeline, run, input }: RunManifest): RunError {
+  const what =
+    input === undefined ? "no input" : input.kind === "file" ? input.path : `an input of ${input.size} bytes`;
+  return new RunError(
+    "MR_RUN_CONFLICT",
+    `job ${pipeline}: run ${run} is unfinished and was begun with another input (${what}); use --resume ${run} without an input to go on with it, or --new to begin another`,
   );
 }
 

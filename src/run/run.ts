@@ -9,6 +9,8 @@ import { describeValue, UsageError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { handleVerbs } from "./handle-verbs.ts";
 import { InProcessRun } from "./in-process-run.ts";
+import { jobHandle } from "./job-handle.ts";
+import { outputOf } from "./job-outcome.ts";
 import { LocalRun } from "./local-run.ts";
 import type { Resume } from "./run-store.ts";
 import { streamsOf } from "./streams-url.ts";
@@ -57,14 +59,18 @@ async function startInProcess(
       `pipeline ${definition.name}: without a module it runs inside this process, over memory streams; give it module: import.meta.url for --streams ${options.streams}`,
     );
   }
+  const { input } = options;
+  if (input !== undefined && definition.job === undefined)
+    throw new UsageError("MR_USAGE", `pipeline ${definition.name}: it takes no input; only a job does`);
   const run = await InProcessRun.start({
     env: nodeEnv,
     definition,
     params: options.params ?? {},
+    ...(input !== undefined && { input }),
     instances: new Map(Object.entries(options.instances ?? {})),
     onMessage: (stage, message) => logMessage(stage, message),
   });
-  return {
+  const handle: Handle = {
     run: run.run,
     done: run.result(),
     status: async (): Promise<RunStatus> => {
@@ -73,6 +79,7 @@ async function startInProcess(
     },
     ...handleVerbs(run),
   };
+  return definition.job === undefined ? handle : jobHandle(handle, nodeEnv.timers, () => run.counts());
 }
 
 function logMessage(stage: string, message: FromInstance): void {
@@ -82,11 +89,12 @@ function logMessage(stage: string, message: FromInstance): void {
 }
 
 async function startLocal(module: string, options: RunOptions): Promise<Handle> {
-  const { resume } = options;
+  const { resume, input } = options;
   const local = await LocalRun.start({
     env: nodeEnv,
     module,
     params: options.params ?? {},
+    ...(input !== undefined && { input: { kind: "value", value: input } }),
     data: options.data ?? ".millrace",
     streams: streamsOf(options.streams ?? "file:"),
     instances: new Map(Object.entries(options.instances ?? {})),
@@ -103,7 +111,7 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
       onStarted: () => undefined,
     },
   });
-  return {
+  const handle: Handle = {
     run: local.manifest.run,
     done: local.result(),
     status: async (): Promise<RunStatus> => {
@@ -122,6 +130,16 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
     },
     ...handleVerbs(local),
   };
+  if (local.manifest.shape.kind !== "job") return handle;
+  return jobHandle(handle, nodeEnv.timers, async () => {
+    const { controller } = local;
+    const stats = controller.isOver ? controller.stats : await controller.scan();
+    const streams = (stats?.streams ?? []).map(({ name, unsettled, delayed, waiting }) => ({
+      name,
+      claimed: unsettled - delayed - waiting,
+    }));
+    return { counts: stats?.counts ?? {}, streams };
+  });
 }
 
 function stagesOf(
@@ -134,4 +152,12 @@ function stagesOf(
 function resumeOf(resume: string | undefined): Resume {
   if (resume === undefined || resume === "auto") return "auto";
   return resume === "new" ? "new" : { run: resume };
+}
+
+/** Runs to the end. Throws JobFailedError for a job that has failed. */
+export async function runToEnd(what: unknown, options: RunOptions): Promise<RunResult> {
+  const handle = await startRun(what, options);
+  const result = await handle.done;
+  if ("progress" in handle && result.status === "failed") outputOf(result);
+  return result;
 }

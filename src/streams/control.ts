@@ -1,4 +1,5 @@
 import { errorInfo, ProtocolError } from "../errors.ts";
+import { recordKeys } from "../records/record-store.ts";
 import { encodeMessage } from "../wire/message.ts";
 import type { Peer } from "./peer.ts";
 import {
@@ -73,12 +74,23 @@ export async function answerControl(server: StreamServer, request: RequestHead):
   }
 }
 
+/** Whether an instance asks for records of its own stage. */
+function isOwn(peer: Peer, { verb, ask }: RequestHead): boolean {
+  const { key, prefix } = ask as { readonly key?: unknown; readonly prefix?: unknown };
+  const asked = verb === "get" ? key : verb === "scan" ? prefix : undefined;
+  const own = recordKeys.ofStage(peer.hello?.stage ?? "");
+  return peer.hello !== undefined && typeof asked === "string" && asked.startsWith(own);
+}
+
 /** Answers a request, or says what is wrong with it. */
 export async function answerRequest(server: StreamServer, peer: Peer, request: RequestHead): Promise<void> {
   let reply: ReplyHead;
   try {
-    if (peer.hello?.role !== "control") {
-      throw new ProtocolError("MR_PROTOCOL", "stream connection: only a control connection may ask");
+    if (peer.hello?.role !== "control" && !isOwn(peer, request)) {
+      throw new ProtocolError(
+        "MR_PROTOCOL",
+        "stream connection: only a control connection may ask, beyond what a stage keeps for itself",
+      );
     }
     reply = { id: request.id, answer: await answerControl(server, request) };
   } catch (error) {

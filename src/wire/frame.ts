@@ -53,6 +53,10 @@ export interface ItemMeta {
   readonly enqueuedAt?: number;
   /** Blobs that the item refers to. */
   readonly blobs?: readonly string[];
+  /** About how many milliseconds of work it is, where that was said. */
+  readonly cost?: number;
+  /** Of a job's task: its place in the split, where its id does not say it. */
+  readonly position?: number;
   /** How often it was taken back from the dead letters; absent: never. */
   readonly replay?: number;
   /** Failed attempts so far; since its last replay. */
@@ -206,6 +210,14 @@ export class Frame {
   /** Id of the item at `place` of this frame. */
   idOf(place: number): string {
     return this.meta?.get(place)?.id ?? `${this.origin}-${this.first + place}`;
+  }
+
+  /** Of a job's task: its place in the split. */
+  positionOf(place: number): number {
+    const meta = this.meta?.get(place);
+    if (meta?.position !== undefined) return meta.position;
+    const id = meta?.id;
+    return id === undefined ? this.first + place : Number(id.slice(id.lastIndexOf("-") + 1));
   }
 
   /** A frame of the items from `from` to before `to`, which keep ids and metadata. */

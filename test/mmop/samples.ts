@@ -100,6 +100,7 @@ export const BODIES: { readonly [V in Verb]: BodyOf<V> } = {
   "evt.stream-empty": { run: "r1", stage: "parse" },
   "evt.engine-failed": { run: "r1", error },
   "evt.breaker": { run: "r1", stage: "parse", state: "open", what: "990 of the last 1000 items failed" },
+  "evt.run-failed": { run: "r1", stage: "process", error },
   "evt.suspects": { run: "r1", stage: "parse", count: 2 },
 };
 

@@ -1,0 +1,211 @@
+import type { JobDefinition } from "../definition/shape.ts";
+import type { Env } from "../env/env.ts";
+import { ensureError, RunError } from "../errors.ts";
+import { MESSAGE } from "../streams/protocol.ts";
+import { Frame } from "../wire/frame.ts";
+import { encodeStandalone } from "../wire/item-codec.ts";
+import type { CombineCalls } from "./combine-calls.ts";
+import type { Combiner } from "./combiner.ts";
+import { Credit } from "./credit.ts";
+import { FoldCombiner } from "./fold-combiner.ts";
+import { LargeRecord } from "./large-record.ts";
+import { ListCombiner } from "./list-combiner.ts";
+import type { RecordLink } from "./record-link.ts";
+import { ResultPages } from "./result-pages.ts";
+import { END_POSITION } from "./split-tasks.ts";
+
+/** A fold's state is stored so often, */
+const CHECKPOINT_MS = 1_000;
+/** but not in more than this part of the time. */
+const CHECKPOINT_SHARE = 0.05;
+/** What an item costs to store, milliseconds: it is only to be known that it is little. */
+const STORE_MS = 0.001;
+
+/** The word that there are no more tasks: where it lies, and how many there were. */
+interface End {
+  readonly frame: number;
+  readonly place: number;
+  readonly total: number;
+}
+
+export interface SessionParts {
+  readonly env: Env;
+  readonly job: JobDefinition;
+  readonly stage: string;
+  readonly link: RecordLink;
+  readonly calls: CombineCalls;
+  readonly context: unknown;
+  /** Set when combine has failed in this life: nothing of it is tried again. */
+  readonly hasFailed: () => boolean;
+  onSettled(): void;
+  onFailed(error: RunError): void;
+}
+
+/**
+ * Combine's work over one connection.
+ *
+ * B1 A result is written down in the transaction that settles it, before anything is made of it: that cannot fail.
+ * B2 The job's result is stored in the transaction that settles the word that there are no more tasks: until then
+ *    that word comes again, and the stage is not complete.
+ * B3 All that this life knows is stored or can be read again: the next connection begins from the records.
+ */
+export class CombineSession {
+  readonly #parts: SessionParts;
+  readonly #pages: ResultPages;
+  readonly #combiner: Combiner;
+  readonly #credit = new Credit(1, 1);
+  /** The word that there are no more tasks, in hand. */
+  #end: End | undefined;
+  #isOver = false;
+  #draining = false;
+  #checkpointAt: number;
+  #wake: () => void = () => undefined;
+
+  constructor(parts: SessionParts) {
+    const { env, job, stage, link, calls, context } = parts;
+    this.#parts = parts;
+    const pages = new ResultPages(link, stage);
+    this.#pages = pages;
+    const { combine } = job;
+    this.#combiner =
+      typeof combine === "object"
+        ? new FoldCombiner({ env, link, stage, fold: combine, pages, calls, context })
+        : new ListCombiner(pages, combine as ConstructorParameters<typeof ListCombiner>[1], calls, context);
+    this.#checkpointAt = env.clock.mono() + CHECKPOINT_MS;
+    link.onNews = () => this.#wake();
+    this.#credit.took(STORE_MS, 1);
+  }
+
+  /** Works until it is drained or the connection is lost. Throws LinkLost then. */
+  async run(): Promise<void> {
+    await this.#failing(() => this.#combiner.load());
+    while (!this.#draining) {
+      if (this.#parts.link.isClosed) return;
+      if (this.#parts.link.inbox.length > 0) await this.#store();
+      else if (await this.#combine())
+        await new Promise<void>((resolve) => this.#parts.env.timers.soon(resolve));
+      else await this.#wait();
+    }
+    if (this.#mayCombine && this.#combiner.canCheckpoint)
+      await this.#failing(() => this.#combiner.checkpoint());
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#wake();
+  }
+
+  get #mayCombine(): boolean {
+    return !this.#isOver && !this.#parts.hasFailed();
+  }
+
+  /** Does what may throw on behalf of the user. */
+  async #failing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof RunError)) throw error;
+      this.#parts.onFailed(error);
+    }
+  }
+
+  async #wait(): Promise<void> {
+    this.#credit.ranDry();
+    this.#ask();
+    const { env, link } = this.#parts;
+    if (link.inbox.length > 0 || link.isClosed || this.#draining) return;
+    await new Promise<void>((resolve) => {
+      // A state that is left alone is stored after a while.
+      const timer = this.#combiner.canCheckpoint ? env.timers.after(CHECKPOINT_MS, resolve) : undefined;
+      this.#wake = () => {
+        timer?.cancel();
+        resolve();
+      };
+    });
+    this.#wake = () => undefined;
+  }
+
+  #ask(): void {
+    const items = this.#credit.ask();
+    if (items > 0) this.#parts.link.send(MESSAGE.credit, { items });
+  }
+
+  async #store(): Promise<void> {
+    const { link, onSettled } = this.#parts;
+    const { transactions } = link;
+    const delivered = link.inbox;
+    link.inbox = [];
+    const frames: Buffer[] = [];
+    let items = 0;
+    for (const { range, bytes } of delivered) {
+      this.#credit.delivered(range.n, bytes.length);
+      const [position, total] = this.#pages.firstOf(Frame.parse(bytes));
+      // n.b. split's frames hold nothing else.
+      if (position === END_POSITION) {
+        this.#end = { frame: range.f, place: range.o, total: total as number };
+        continue;
+      }
+      transactions.settle(range.f, range.o, "completed", range.n);
+      frames.push(bytes);
+      items += range.n;
+    }
+    const pages = this.#pages.put(frames, this.#combiner.decodes);
+    await link.commit();
+    this.#combiner.add(pages);
+    this.#credit.settled(items);
+    this.#ask();
+    if (items > 0) onSettled();
+    const merged = this.#pages.merge();
+    if (merged === undefined) return;
+    this.#combiner.replace(merged.gone, merged.pages);
+    await link.commit();
+  }
+
+  /** One step further; false when there is nothing to be done now. */
+  async #combine(): Promise<boolean> {
+    if (!this.#mayCombine) return false;
+    const combiner = this.#combiner;
+    const end = this.#end;
+    const isComplete = end !== undefined && combiner.isComplete(end.total);
+    if (!combiner.canStep && !isComplete && !this.#isDue) return false;
+    await this.#failing(async () => {
+      if (combiner.canStep) await combiner.step();
+      else if (isComplete) await this.#finish(end);
+      if (!this.#isOver && this.#isDue) await this.#checkpoint();
+    });
+    return true;
+  }
+
+  get #isDue(): boolean {
+    return this.#combiner.canCheckpoint && this.#parts.env.clock.mono() >= this.#checkpointAt;
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { clock } = this.#parts.env;
+    const before = clock.mono();
+    await this.#combiner.checkpoint();
+    const now = clock.mono();
+    this.#checkpointAt = now + Math.max(CHECKPOINT_MS, (now - before) / CHECKPOINT_SHARE);
+  }
+
+  async #finish({ frame, place, total }: End): Promise<void> {
+    const { link, stage, calls, onSettled } = this.#parts;
+    const value = await this.#combiner.finish(total);
+    let bytes: Buffer;
+    calls.enter();
+    try {
+      bytes = encodeStandalone(value);
+    } catch (error) {
+      throw calls.failure("what combine gave back cannot be stored", ensureError(error));
+    } finally {
+      calls.leave();
+    }
+    await new LargeRecord(link, stage, "result").write(bytes);
+    this.#combiner.clear();
+    link.transactions.settle(frame, place, "completed");
+    this.#isOver = true;
+    await link.commit();
+    this.#credit.settled(1);
+    onSettled();
+  }
+}

@@ -93,6 +93,8 @@ export class FailedItems {
       isLast = false;
     }
     this.#parts.transactions.count("failed", 1);
+    // The circuit breaker takes no notice of these: the function has itself said what is to become of the item.
+    if (error.name === "RetryLater") this.#parts.transactions.count("postponed", 1);
     if (isLast) this.bury(ref, item, error, reason);
     else if (this.#parts.node.settings.order?.onKeyFailure === "hold") this.#keep(ref, error);
     else failures.retry(ref, error);

@@ -60,3 +60,44 @@ test(
     expect(code).toBe(dead === 0 ? 0 : 8);
   },
 );
+
+test("a paused stage can be stopped, and is resumed; RetryLater pauses nothing", LIMIT, async () => {
+  const project = cliProject({
+    "outage.ts": `
+      import { existsSync } from "node:fs";
+      import { setTimeout as sleep } from "node:timers/promises";
+      import { pipeline, RetryLater } from "millrace";
+      import { note } from "./note.ts";
+      const p = pipeline("outage");
+      const feed = p.source("feed", async function* (ctx) {
+        for (let n = (ctx.resume as number | undefined) ?? 0; n < 1_500; n++) { yield n; ctx.checkpoint(n + 1); }
+      });
+      const breaker = { share: 0.5, after: 50 };
+      feed.to(p.sink("out", async (all: number[]) => {
+        await sleep(1);
+        if (!existsSync("up")) throw new Error("connection refused");
+        for (const n of all) note(n, "out");
+      }, { concurrency: 4, breaker, batch: { size: 5, withinMs: 5 } }));
+      feed.to(p.sink("later", (n: number, ctx) => {
+        if (ctx.item.attempt === 1) throw new RetryLater(200);
+        note(n, "later");
+      }, { breaker }));
+      export default p;
+    `,
+  });
+  const running = project.start("outage.ts");
+  await running.until((stderr) => /out.*paused:/.test(stderr) && project.notes("later").length === 1_500);
+  running.signal("SIGINT");
+  const stopped = await running.ended;
+  expect(stopped.code).toBe(130);
+  expect(stopped.stderr).not.toMatch(/later.*paused:/);
+  expect(stopped.durationMs).toBeLessThan(30_000);
+
+  project.write("up", "");
+  const { code, json } = await project.run("outage.ts");
+  expect(code).toBe(0);
+  expect(unsettled(json)).toEqual({});
+  expect([...project.notes<number>("out")].sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 1_500 }, (_, n) => n),
+  );
+});

@@ -61,7 +61,10 @@ export class Breakers {
     const guarded = this.#of(peer);
     if (guarded === undefined) return;
     let failed = 0;
-    for (const [, counter, by] of head.counts) if (counter === "failed") failed += by;
+    for (const [, counter, by] of head.counts) {
+      if (counter === "failed") failed += by;
+      else if (counter === "postponed") failed -= by;
+    }
     let good = 0;
     for (const [, from, to, outcome] of head.settle)
       if (outcome === "completed" || outcome === "filtered") good += to - from;

@@ -28,11 +28,11 @@ export function lines<Params = unknown>(
 ): ReadySource<string[], Params>;
 export function lines<Params = unknown>(
   file: FileSpec<Params>,
-  options?: FileOptions,
+  options?: FileOptions & { readonly group?: undefined },
 ): ReadySource<string, Params>;
 export function lines<Params>(
   file: FileSpec<Params>,
-  options?: LinesOptions,
+  options?: FileOptions & { readonly group?: number | undefined },
 ): ReadySource<string | string[], Params> {
   const subject = subjectOf("lines", file);
   const { group: size, ...settings } = readOptions(OPTIONS, options, subject);

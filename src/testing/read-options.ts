@@ -7,6 +7,8 @@ import type { Faults, SimulateOptions } from "./simulate-options.ts";
 /** What a simulation goes by, checked. */
 export interface SimulationSettings {
   readonly params: Readonly<Record<string, unknown>>;
+  /** Jobs: undefined when none was given. */
+  readonly input: unknown;
   readonly seed: number;
   readonly startAt: number;
   /** Undefined: not said. */
@@ -22,6 +24,7 @@ export interface SimulationSettings {
 const START_AT = Date.UTC(2026, 0, 1);
 const OPTIONS = [
   "params",
+  "input",
   "seed",
   "startAt",
   "until",
@@ -36,6 +39,9 @@ const OPTIONS = [
 /** Reads what `simulate` was given. Throws UsageError MR_USAGE. */
 export function readOptions(definition: Definition, options: SimulateOptions): SimulationSettings {
   const { params = {}, seed = 1, startAt = START_AT, until, instances = {}, faults = {} } = options;
+  const { input } = options;
+  if (input !== undefined && definition.job === undefined)
+    throw bad("input", `pipeline ${definition.name} takes none; only a job does`);
   const { patienceMs = 1_000, maxCalls = 1_000_000, stubs = {}, sources = {} } = options;
   const own = Object.entries(options).filter(([name]) => !OPTIONS.includes(name));
   const nodes = new Map(definition.nodes);
@@ -65,6 +71,7 @@ export function readOptions(definition: Definition, options: SimulateOptions): S
     throw bad("until", `${describeValue(until)} is neither milliseconds nor a text like "5m"`);
   return {
     params,
+    input,
     seed: whole("seed", seed, Number.MIN_SAFE_INTEGER),
     startAt: start,
     untilMs,

@@ -26,9 +26,11 @@ export interface Faults {
  * What a simulation is given. Every other name is that of a source, with the items that it gives instead of
  * running its own function: an iterable or async iterable, or a function of `ctx` that returns one.
  */
-export interface SimulateOptions<Params = Record<string, unknown>> {
+export interface SimulateOptions<Params = Record<string, unknown>, Input = unknown> {
   /** As for `run`. */
   readonly params?: Params;
+  /** Jobs: what `split` gets. Left out, the job's own. */
+  readonly input?: Input;
   /** Decides what is left to chance: order among instances, ids, jitter, faults by share. Default 1. */
   readonly seed?: number;
   /** The wall clock at the beginning: a Date, milliseconds since 1970 or ISO text. Default 2026-01-01T00:00:00Z. */

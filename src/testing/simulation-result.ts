@@ -47,7 +47,7 @@ export interface SimulatedLog {
 }
 
 /** How a simulation went. `durationMs` and all other times are virtual. */
-export interface SimulationResult extends RunResult {
+export interface SimulationResult<Result = unknown> extends RunResult<Result> {
   readonly seed: number;
   /** What reached each stage and sink: every item once, in the order of their first calls. */
   readonly received: Readonly<Record<string, readonly unknown[]>>;

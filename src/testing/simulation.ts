@@ -47,7 +47,7 @@ export class Simulation implements Observer {
     this.#time.onTimer = () => this.user.onTimer();
     this.#time.onWork = () => this.user.wake();
     this.calls = new CallRecord(() => this.#time.now);
-    this.#transactions = new TransactionRecord(() => this.#time.now);
+    this.#transactions = new TransactionRecord(definition.job !== undefined, () => this.#time.now);
     this.#running = new Set(namesOf(settings, ["source"]));
   }
 
@@ -66,11 +66,15 @@ export class Simulation implements Observer {
   }
 
   async run(): Promise<SimulationResult> {
-    const { params, instances, definition } = this.#settings;
+    const { params, input, instances, definition } = this.#settings;
+    // Loaded now, an instance of a job's parts need not wait for them: how long that takes is no part of the run.
+    if (definition.job !== undefined)
+      await Promise.all([import("../instance/split-source.ts"), import("../instance/combine-loop.ts")]);
     const starting = InProcessRun.start({
       env: simulatedEnv(this.#time, this.#random),
       definition,
       params,
+      ...(input !== undefined && { input }),
       instances,
       onMessage: (stage, message) => this.#onMessage(stage, message),
       probe: {

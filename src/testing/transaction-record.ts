@@ -17,9 +17,11 @@ export class TransactionRecord {
   /** Failed attempts that were seen of items that kept their places. */
   readonly #attempts = new Map<string, number>();
   readonly #decoder = new ItemDecoder();
+  readonly #isJob: boolean;
   readonly #now: () => number;
 
-  constructor(now: () => number) {
+  constructor(isJob: boolean, now: () => number) {
+    this.#isJob = isJob;
     this.#now = now;
   }
 
@@ -48,12 +50,18 @@ export class TransactionRecord {
       if (value !== undefined && key.startsWith(recordKeys.deadLetters())) this.#buried(value);
   }
 
-  #placed(from: string, { frame: bytes }: Append): void {
+  #placed(from: string, { stream, frame: bytes }: Append): void {
+    const isResult = this.#isJob && stageOf(stream) === "combine";
+    // Between the parts of a job moves more than what its functions give: the end of the split, say.
+    if (isResult && from === "split") return;
     const frame = Frame.parse(bytes);
+    const outputs = this.outputs.get(from) ?? [];
+    this.outputs.set(from, outputs);
     for (let place = 0; place < frame.count; place++) {
-      const outputs = this.outputs.get(from);
-      if (outputs === undefined) this.outputs.set(from, [this.#itemOf(frame, place)]);
-      else outputs.push(this.#itemOf(frame, place));
+      const item = this.#itemOf(frame, place);
+      if (!isResult) outputs.push(item);
+      // A task's place and its result; of one that was skipped its place alone.
+      else if ((item as unknown[]).length > 1) outputs.push((item as unknown[])[1]);
     }
   }
 

@@ -14,6 +14,7 @@ const ENTRIES = [
   "index",
   "cli/main",
   "cli/doctor-child",
+  "cli/test-bundler",
   "instance/main",
   "testing/simulate",
   "streams/main",

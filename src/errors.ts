@@ -187,6 +187,7 @@ export const ERROR_CODES = {
   MR_BAD_OPTION: "Give the option a value of the type and range that its documentation names.",
   // usage
   MR_USAGE: "See `millrace COMMAND --help`.",
+  MR_FOLDER_NOT_EMPTY: "Name an empty or new folder: `millrace init DIR`.",
   MR_CODE_UNKNOWN: "List the codes with `millrace explain`.",
   MR_MODULE_NOT_FOUND: "Check the path of the module and of what it imports.",
   MR_MODULE_INVALID: "Fix the compile error or the exception that the module throws when it is imported.",

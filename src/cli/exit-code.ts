@@ -37,6 +37,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   MR_DEAD_LETTER_UNKNOWN: EXIT.notFound,
   MR_RUN_CONFLICT: EXIT.conflict,
   MR_INPUT_NOT_FOUND: EXIT.notFound,
+  MR_FOLDER_NOT_EMPTY: EXIT.conflict,
   MR_RUN_OVER: EXIT.conflict,
   MR_NOT_PUSHABLE: EXIT.conflict,
   MR_STAGE_STATE: EXIT.conflict,

@@ -24,6 +24,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 
 const FIRST_STEPS = `
 First steps:
+  millrace init my-app      a starter project that runs
   millrace run pipeline.ts  runs a pipeline to its end; the same command resumes it
   millrace explain          all error codes; with a code: what it means and what to do
 `;

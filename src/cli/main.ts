@@ -7,11 +7,13 @@ import { addDoctorCommand } from "./doctor-command.ts";
 import { EXIT } from "./exit-code.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addExamples } from "./help.ts";
+import { addInitCommand } from "./init-command.ts";
 import { addPushCommand } from "./push-command.ts";
 import { reportError } from "./report-error.ts";
 import { type RunFlags, runCommand } from "./run-command.ts";
 import { addSettings } from "./settings.ts";
 import { addStatusCommands } from "./status-command.ts";
+import { addTestCommand } from "./test-command.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -58,6 +60,8 @@ async function main(argv: readonly string[]): Promise<number> {
   addStatusCommands(program, nodeEnv, onExit);
   addControlCommands(program, nodeEnv, onExit);
   addPushCommand(program, nodeEnv, onExit);
+  addInitCommand(program, version, onExit);
+  addTestCommand(program, onExit);
   addSettings(program);
   addExamples(program);
 

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { cliProject } from "../support/cli-project.ts";
 
@@ -18,7 +18,9 @@ test("every command says what it is for, with an example; what is mistyped is su
     [...(help.split("\nCommands:\n")[1]?.split("\n\n")[0] ?? "").matchAll(/^ {2}([a-z][\w-]*)/gm)].flatMap(
       ([, name]) => (name === undefined || name === "help" ? [] : [name]),
     );
-  expect(names(overview)).toEqual(expect.arrayContaining(["run", "explain", "dead", "doctor"]));
+  expect(names(overview)).toEqual(
+    expect.arrayContaining(["run", "init", "test", "explain", "dead", "doctor"]),
+  );
   const helps = await Promise.all(
     names(overview).map(async (name) => {
       const { code, stdout } = await millrace([name, "--help"]);
@@ -114,4 +116,69 @@ test("settings: a flag wins over a variable, a variable over the config file", L
     expect.stringMatching(/MR_BAD_OPTION .*"dada" \(did you mean data\?\)/),
   ]);
   expect(explained.code).toBe(0);
+});
+
+test("init fills a new folder, and leaves alone one in which there is something", LIMIT, async () => {
+  const { millrace, path, write } = cliProject({});
+  write("taken/notes.txt", "mine");
+  mkdirSync(path("fresh/.git"), { recursive: true });
+  const [fresh, taken, file] = await Promise.all([
+    millrace(["init", "fresh"]),
+    millrace(["init", "taken"]),
+    millrace(["init", "note.ts"]),
+  ]);
+
+  expect([fresh.code, fresh.stderr]).toEqual([
+    0,
+    expect.stringMatching(/next:\n {2}cd fresh\n {2}npm install\n/),
+  ]);
+  expect(readdirSync(path("fresh"))).toEqual(
+    expect.arrayContaining([
+      ".gitignore",
+      "package.json",
+      "pipeline.test.ts",
+      "pipeline.ts",
+      "tsconfig.json",
+    ]),
+  );
+  expect([taken.code, taken.stderr]).toEqual([4, expect.stringMatching(/MR_FOLDER_NOT_EMPTY .*notes\.txt/)]);
+  expect(readdirSync(path("taken"))).toEqual(["notes.txt"]);
+  expect([file.code, file.stderr]).toEqual([4, expect.stringMatching(/MR_FOLDER_NOT_EMPTY .*it is a file/)]);
+});
+
+test("test runs TypeScript tests, and shows where they fail", LIMIT, async () => {
+  const { millrace } = cliProject({
+    "good.ts": GOOD,
+    "good.test.ts": `
+      import assert from "node:assert/strict";
+      import { test } from "node:test";
+      import { simulate } from "millrace/testing";
+      import good from "./good.ts";
+      test("passes", async () => assert.equal((await simulate(good)).status, "completed"));
+    `,
+    "deep/bad.test.ts": `import { test } from "node:test";
+interface Nothing { what: string }
+
+test("fails", (): Nothing => {
+  throw new Error("as it should");
+});`,
+    "node_modules/other/its.test.js": "throw new Error('not ours')",
+    "broken/broken.test.ts": "const = 1;",
+    "none/none.ts": "",
+  });
+  const [passed, failed, broken, none] = await Promise.all([
+    millrace(["test", "good.test.ts"]),
+    millrace(["test", "good.test.ts", "deep"]),
+    millrace(["test"]),
+    millrace(["test", "none"]),
+  ]);
+
+  expect([passed.code, passed.stdout]).toEqual([0, expect.stringMatching(/^. pass 1$/m)]);
+  expect([failed.code, failed.stdout]).toEqual([1, expect.stringMatching(/^. pass 1\n. fail 1$/m)]);
+  expect(failed.stdout).toMatch(/deep\/bad\.test\.ts:5:/);
+  expect([broken.code, broken.stderr]).toEqual([
+    1,
+    expect.stringMatching(/MR_MODULE_INVALID .*broken\.test\.ts:1/),
+  ]);
+  expect([none.code, none.stderr]).toEqual([3, expect.stringContaining("there are no files *.test.ts")]);
 });

@@ -16,7 +16,7 @@ function decoded(item: unknown): unknown {
 }
 
 test("whatever a stage may give back comes back the same from JSON text", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(items, (given) => {
       const item = decoded(given);
       const back = fromExactJson(JSON.parse(JSON.stringify(exactJson(item))));

@@ -35,7 +35,7 @@ test("a page of 20,000 keys, and an addition between any two, looks at some doze
 
 test("it is a sorted set, whatever is added and removed", () => {
   const key = fc.string({ unit: fc.constantFrom("a", "b", "/", "~"), minLength: 1, maxLength: 4 });
-  fc.assert(
+  void fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.boolean(), key), { maxLength: 200 }),
       key,

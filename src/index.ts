@@ -81,6 +81,7 @@ export { type EveryOptions, every } from "./sources/every.ts";
 export type { FileOptions, ReadySource } from "./sources/file-source.ts";
 export type { FileName, FileSpec } from "./sources/file-spec.ts";
 export { type FilesOptions, type FoundFile, files } from "./sources/files.ts";
+export { type HttpPushOptions, httpPush } from "./sources/http-push.ts";
 export { type LinesOptions, lines } from "./sources/lines.ts";
 export { type NdjsonOptions, ndjson } from "./sources/ndjson.ts";
 export type { Missed, Tick } from "./sources/ticks.ts";

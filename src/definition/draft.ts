@@ -44,7 +44,12 @@ export class Draft {
       const message = `${subject}: push() is a source; write pipeline.source(${JSON.stringify(name)}, push())`;
       throw new DefinitionError("MR_BAD_OPTION", message);
     }
-    this.#nodes.set(name, { name, kind, handler, ...input, ...readNodeOptions(kind, options, subject) });
+    const read = readNodeOptions(kind, options, subject);
+    if (kind === "source" && !isPush(work) && read.settings.pacing?.capacity !== undefined) {
+      const message = `${subject}: capacity is for a source that is made with push(); give it to the stages behind this one`;
+      throw new DefinitionError("MR_BAD_OPTION", message);
+    }
+    this.#nodes.set(name, { name, kind, handler, ...input, ...read });
     return name;
   }
 

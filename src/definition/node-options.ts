@@ -12,7 +12,7 @@ import {
   size,
   wholeNumber,
 } from "./option-rules.ts";
-import { PACING_FIELDS, type PacingOptions, pacingOf } from "./pacing-options.ts";
+import { type CapacityOptions, PACING_FIELDS, type PacingOptions, pacingOf } from "./pacing-options.ts";
 import {
   group,
   type OptionEntry,
@@ -69,6 +69,8 @@ export interface SourceOptions {
   /** How often a source that throws is started again without progress before its run fails. */
   readonly retry?: RetryOptions;
   readonly resources?: ResourceOptions;
+  /** Of a push source: what may wait in it; beyond that a push waits. Default: no limit but the disk. */
+  readonly capacity?: CapacityOptions;
 }
 
 /** Stands where a batch does not fit the function, so that the compiler says why. */
@@ -177,6 +179,7 @@ const SOURCE = group({
   ),
   retry: RETRY,
   resources: RESOURCES,
+  capacity: PACING_FIELDS.capacity,
 });
 
 /** What the options of a node come to: the settings, and the functions among the options. */

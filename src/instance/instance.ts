@@ -1,4 +1,5 @@
 import type { DrainReason } from "../definition/context.ts";
+import { INPUT_PORT } from "../definition/input-port.ts";
 import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError, errorInfo, MillraceError, StageError } from "../errors.ts";
@@ -6,6 +7,7 @@ import { type ConnectionHandlers, StreamConnection } from "../streams/connection
 import { STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
 import { instanceLogger } from "./instance-logger.ts";
 import type { FromInstance, JobInput } from "./messages.ts";
+import type { OwnInput } from "./own-input.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import { SourceContext } from "./source-context.ts";
 import { SourceLoop } from "./source-loop.ts";
@@ -80,13 +82,10 @@ export class Instance {
     const { timeoutMs, graceMs } = this.#node.settings;
     watch[WATCH.limitMs] = timeoutMs + graceMs;
     try {
-      await this.#guarded("setup", () =>
-        (this.#node.handler.setup as ((context: SourceContext) => unknown) | undefined)?.(
-          new SourceContext(this.#scope),
-        ),
-      ).then((state) => {
-        this.#scope.state = state;
-      });
+      const context = await this.#setupContext();
+      this.#scope.state = await this.#guarded("setup", () =>
+        (this.#node.handler.setup as ((context: SourceContext) => unknown) | undefined)?.(context),
+      );
       this.#isSetUp = true;
     } catch (error) {
       report({ kind: "setup-failed", error: errorInfo(error) });
@@ -133,6 +132,18 @@ export class Instance {
     report({ kind: "running" });
     return true;
   }
+
+  async #setupContext(): Promise<SourceContext> {
+    const context = new SourceContext(this.#scope);
+    if (this.#node.input !== "push" || this.#node.handler.setup === undefined) return context;
+    const { env, stage, secret, role } = this.#options;
+    const { OwnInput } = await import("./own-input.ts");
+    // n.b. one door is enough: an instance for suspects works off what is there.
+    if (role === "worker") this.#input = new OwnInput(env, stage, secret, () => this.#options.connect());
+    return Object.assign(context, { [INPUT_PORT]: this.#input });
+  }
+
+  #input: OwnInput | undefined;
 
   /** Sources: iterates to the end. Resolves to how it ended; a drain ends it as well. */
   async runSource(): Promise<"source-done" | "drained" | "failed"> {
@@ -241,6 +252,11 @@ export class Instance {
   async #end(): Promise<void> {
     this.#stage?.close();
     this.#source?.close();
+    await this.#tearDown();
+    await this.#input?.end();
+  }
+
+  async #tearDown(): Promise<void> {
     if (!this.#isSetUp) return;
     try {
       await this.#guarded("teardown", () =>

@@ -3,8 +3,8 @@ import type { PushOptions } from "../definition/push.ts";
 import type { PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
+import { pushPlanOf } from "../streams/push-plan.ts";
 import { Pusher, type PusherOptions } from "../streams/pusher.ts";
-import { pushPlanOf } from "./push-plan.ts";
 
 /** Takes items for the push sources of one run, from whoever holds a handle to it. */
 export class Pushes {

@@ -59,6 +59,8 @@ export class Pusher {
   #connection: StreamConnection | undefined;
   #isConnecting = false;
   #over: Error | undefined;
+  /** As much waits in the source as its capacity allows. */
+  #isHeld = false;
   #whenIdle: (() => void)[] = [];
 
   constructor(options: PusherOptions) {
@@ -78,8 +80,13 @@ export class Pusher {
     });
   }
 
+  /** Whether a push would have to wait. */
+  get isFull(): boolean {
+    return this.#queue.length > 0 || this.#isFull;
+  }
+
   get #isFull(): boolean {
-    return this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
+    return this.#isHeld || this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
   }
 
   #take(waiting: Waiting): void {
@@ -165,6 +172,10 @@ export class Pusher {
       onConfirmed: (n) => {
         if (!isOver) this.#settle(n, undefined);
       },
+      onFull: (stages) => {
+        this.#isHeld = stages.includes(this.#options.source);
+        this.#takeQueued();
+      },
       onRefused: (n, error) => {
         // What comes after a refused one on the same connection is refused as well: it is sent again on another.
         if (isOver) return;
@@ -190,7 +201,10 @@ export class Pusher {
   #lost(connection: StreamConnection): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
+    // Whether it is full will be said anew.
+    this.#isHeld = false;
     if (this.#sent.size > 0) void this.#connect();
+    else this.#takeQueued();
   }
 
   #settle(n: number, error: Error | undefined): void {
@@ -202,10 +216,14 @@ export class Pusher {
       if (error === undefined) waiting.resolve();
       else waiting.reject(error);
     }
+    this.#takeQueued();
+    this.#checkIdle();
+  }
+
+  #takeQueued(): void {
     let taken = 0;
     while (taken < this.#queue.length && !this.#isFull) this.#take(this.#queue[taken++] as Waiting);
     if (taken > 0) this.#queue.splice(0, taken);
-    this.#checkIdle();
   }
 
   #checkIdle(): void {

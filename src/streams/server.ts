@@ -163,7 +163,7 @@ export class StreamServer {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
     }
     if (hello.role === "push") {
-      void this.#senders.welcome(peer, hello);
+      void this.#senders.welcome(peer, hello).then(() => this.pacer.feeds(peer));
       return;
     }
     if (this.#claims.isJudged(hello.instance)) {

@@ -26,6 +26,6 @@ export function optionNames(): void {
       | "onFailed"
     >
   >();
-  expectType<Equal<keyof SourceOptions, "instances" | "retry" | "resources">>();
+  expectType<Equal<keyof SourceOptions, "instances" | "retry" | "resources" | "capacity">>();
   expectType<Equal<keyof PipelineOptions, "params" | "module" | "durability">>();
 }

@@ -105,6 +105,11 @@ export class Pacer {
   /** An instance is connected. */
   joined(peer: Peer): void {
     this.breakers.joined(peer);
+    this.feeds(peer);
+  }
+
+  /** Somebody is connected who places items: it is told what is full. */
+  feeds(peer: Peer): void {
     if (this.#capacity.isUnlimited) return;
     this.#producers.add(peer);
     this.#sayFull(peer);

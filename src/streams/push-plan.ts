@@ -2,9 +2,9 @@ import { duration, oneOf } from "../definition/option-rules.ts";
 import { PRIORITIES } from "../definition/priority.ts";
 import type { PushOptions } from "../definition/push.ts";
 import { group, optional, readOptions, rule, standard } from "../definition/rule.ts";
-import { PRIORITY_LANES } from "../streams/lanes.ts";
-import type { PushPlan } from "../streams/push-frames.ts";
 import type { ItemMeta } from "../wire/frame.ts";
+import { PRIORITY_LANES } from "./lanes.ts";
+import type { PushPlan } from "./push-frames.ts";
 
 const MAX_KEY = 256;
 

@@ -57,6 +57,10 @@ export class CallContext extends ScopeContext implements Context {
     this.#abort?.abort(reason);
   }
 
+  get isAborted(): boolean {
+    return this.#abortReason !== undefined;
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();

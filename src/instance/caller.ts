@@ -141,7 +141,10 @@ export class Caller {
           if (elements !== undefined) await this.#drive(call.refs, items, call.context, elements, call);
         }
       } catch (error) {
-        if (!call.timedOut) this.#failAll(call.refs, items, call.context, error);
+        if (call.timedOut) return;
+        // Cancelled: no fault of the items. Nobody settles them, and they are given out again.
+        if (call.context.isAborted) this.#parts.transactions.count("repeated:drain-cut-short", items.length);
+        else this.#failAll(call.refs, items, call.context, error);
       }
     } finally {
       credit.took(env.clock.mono() - call.startedAt, items.length);

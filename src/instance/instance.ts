@@ -1,10 +1,10 @@
 import type { DrainReason } from "../definition/context.ts";
-import { INPUT_PORT } from "../definition/input-port.ts";
 import type { Definition, NodeDefinition } from "../definition/shape.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError, errorInfo, MillraceError, StageError } from "../errors.ts";
 import { type ConnectionHandlers, StreamConnection } from "../streams/connection.ts";
 import { STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
+import { runGuarded } from "./guarded-life.ts";
 import { instanceLogger } from "./instance-logger.ts";
 import type { FromInstance, JobInput } from "./messages.ts";
 import type { OwnInput } from "./own-input.ts";
@@ -136,11 +136,9 @@ export class Instance {
   async #setupContext(): Promise<SourceContext> {
     const context = new SourceContext(this.#scope);
     if (this.#node.input !== "push" || this.#node.handler.setup === undefined) return context;
-    const { env, stage, secret, role } = this.#options;
-    const { OwnInput } = await import("./own-input.ts");
-    // n.b. one door is enough: an instance for suspects works off what is there.
-    if (role === "worker") this.#input = new OwnInput(env, stage, secret, () => this.#options.connect());
-    return Object.assign(context, { [INPUT_PORT]: this.#input });
+    const { openOwnInput } = await import("./own-input.ts");
+    this.#input = openOwnInput(context, this.#options);
+    return context;
   }
 
   #input: OwnInput | undefined;
@@ -267,42 +265,8 @@ export class Instance {
     }
   }
 
-  /** Runs one of the user's functions outside a call, within the time of a call. */
-  async #guarded(what: "setup" | "teardown", run: () => unknown): Promise<unknown> {
+  #guarded(what: "setup" | "teardown", run: () => unknown): Promise<unknown> {
     const { watch, env } = this.#options;
-    const { timeoutMs } = this.#node.settings;
-    watch[WATCH.sequence] = (watch[WATCH.sequence] as number) + 1;
-    watch[WATCH.state] = WATCH_STATE.inCall;
-    const abort = new AbortController();
-    try {
-      const limit = env.timers.sleep(timeoutMs, abort.signal).then(
-        () => {
-          throw new StageError(
-            "MR_SETUP_FAILED",
-            `stage ${this.#node.name}: its ${what} did not settle within timeoutMs ${timeoutMs} ms`,
-          );
-        },
-        () => undefined,
-      );
-      const result = run();
-      watch[WATCH.state] = WATCH_STATE.outside;
-      return await Promise.race([result, limit]);
-    } catch (error) {
-      if (error instanceof MillraceError) throw error;
-      const cause = ensureError(error);
-      const wrapped = new StageError(
-        "MR_SETUP_FAILED",
-        `stage ${this.#node.name}: its ${what} threw ${cause.name}: ${cause.message}`,
-        {
-          cause,
-          scope: "instance",
-        },
-      );
-      wrapped.stack = cause.stack ?? wrapped.stack ?? "";
-      throw wrapped;
-    } finally {
-      abort.abort();
-      watch[WATCH.state] = WATCH_STATE.outside;
-    }
+    return runGuarded(env, watch, this.#node, what, run);
   }
 }

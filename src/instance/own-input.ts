@@ -1,4 +1,4 @@
-import type { InputPort } from "../definition/input-port.ts";
+import { INPUT_PORT, type InputPort } from "../definition/input-port.ts";
 import type { PushOptions } from "../definition/push.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
@@ -30,4 +30,21 @@ export class OwnInput implements InputPort {
   end(): Promise<void> {
     return this.#pusher.end();
   }
+}
+
+interface Owner {
+  readonly env: Env;
+  readonly stage: string;
+  readonly secret: string;
+  readonly role: string;
+  connect(): Promise<Socket>;
+}
+
+/** Gives the setup of a push source a port into its own stream, if its instance is to have one. */
+export function openOwnInput(context: object, owner: Owner): OwnInput | undefined {
+  const { env, stage, secret, role } = owner;
+  // n.b. one door is enough: an instance for suspects works off what is there.
+  const input = role === "worker" ? new OwnInput(env, stage, secret, () => owner.connect()) : undefined;
+  Object.assign(context, { [INPUT_PORT]: input });
+  return input;
 }

@@ -152,8 +152,10 @@ export class InProcessStaff {
     while (!place.isLeaving) {
       const end = await this.#live(place);
       if (end.how === "source-done") this.#options.onSourceDone(node.name);
-      if (end.how === "source-done" || end.how === "drained") break;
       const id = place.instance?.id ?? "";
+      // What it had not begun is handed back with the verdict that nothing is wrong.
+      if (end.how === "drained") await this.#judge(place, id, "drained");
+      if (end.how === "source-done" || end.how === "drained") break;
       const settled = end.how === "killed" ? await this.#judge(place, id, end.what) : 0;
       if (role === "suspect" ? !(await this.#hasSuspects(node.name)) : place.isCancelled) break;
       if (role !== "suspect" && this.#isTooMuch(node, end, settled)) break;
@@ -220,8 +222,8 @@ export class InProcessStaff {
   async #judge({ node, role, isCancelled }: Place, instance: string, what: string): Promise<number> {
     const stage = node.name;
     if (role !== "source") {
-      const cause = isCancelled ? "drain-cut-short" : "instance-died";
-      const charge = !isCancelled && node.part !== "combine";
+      const cause = what === "drained" ? what : isCancelled ? "drain-cut-short" : "instance-died";
+      const charge = cause === "instance-died" && node.part !== "combine";
       await this.#options
         .control()
         .request("verdict", { instance, stage, charge, external: false, what, cause });

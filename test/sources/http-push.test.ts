@@ -133,16 +133,16 @@ test("bad options are refused when the pipeline is written; a port in use fails 
   ])
     expect(() => httpPush(options as never)).toThrowError(expect.objectContaining({ code: "MR_BAD_OPTION" }));
   const port = await freePort();
-  const [one, two] = ["one", "two"].map((name) => {
+  const listening = (name: string) => {
     const p = pipeline(name);
     p.source("in", httpPush({ port })).to(p.sink("out", () => undefined));
     return p;
-  });
-  const first = await start(one as never);
+  };
+  const first = await start(listening("one"));
   await until(
     async () => (await post(`http://127.0.0.1:${port}/`, "1").catch(() => ({ status: 0 }))).status === 202,
   );
-  const failed = await (await start(two as never)).done;
+  const failed = await (await start(listening("two"))).done;
   await first.stop();
   await first.done;
   expect(failed).toMatchObject({ status: "failed", error: { code: "MR_SETUP_FAILED" } });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { orderedSchedule } from "./ordered-schedules.ts";
 import { outing } from "./power-cuts.ts";
 import { schedule } from "./schedules.ts";
 
@@ -10,4 +11,9 @@ test.each([false, true])("three thousand outings with power cuts; the disk fills
   for (let seed = 1_000; seed < 4_000; seed++) {
     expect((await outing(seed, { sync: true, lives: 5, fillsUp })).problem).toBeUndefined();
   }
+});
+
+test("a thousand schedules of a stage that keeps order", async () => {
+  for (let seed = 1_000; seed < 2_000; seed++)
+    expect((await orderedSchedule(seed, 400)).problems).toEqual([]);
 });

@@ -44,7 +44,6 @@ export class RunFigures {
   view(now: {
     readonly status: string;
     readonly elapsedMs: number;
-    readonly tasks?: RunView["tasks"];
     instancesOf(stage: string): number;
   }): RunView {
     const stages = this.#shape.nodes.map((node) => this.#rowOf(node, now.instancesOf(node.name)));
@@ -54,8 +53,22 @@ export class RunFigures {
       status: now.status,
       elapsedMs: now.elapsedMs,
       leftMs: this.#leftMs(stages),
-      tasks: now.tasks,
+      tasks: this.#tasks(now),
       stages,
+    };
+  }
+
+  /** Of a job: how many there are is known when its split is over. */
+  #tasks({ instancesOf }: { instancesOf(stage: string): number }): RunView["tasks"] {
+    const nodeOf = (part: string): string | undefined =>
+      this.#shape.nodes.find((node) => node.part === part)?.name;
+    const process = nodeOf("process");
+    const split = nodeOf("split");
+    if (process === undefined || split === undefined) return undefined;
+    const isSplit = instancesOf(split) === 0;
+    return {
+      done: doneOf(this.#figures.counts[process] ?? {}),
+      total: isSplit ? (this.#figures.counts[split]?.emitted ?? 0) : undefined,
     };
   }
 

@@ -71,9 +71,12 @@ export function runTable(view: RunView, size: TableSize, style: Style): string[]
   return [...lines, ...bars].slice(0, Math.max(1, size.height));
 }
 
-function head({ pipeline, run, status, elapsedMs, leftMs }: RunView, width: number, style: Style): string {
+function head(view: RunView, width: number, style: Style): string {
+  const { pipeline, run, status, elapsedMs, leftMs, tasks } = view;
   const left = leftMs === undefined ? [] : [`about ${estimate(leftMs)} left`];
-  const rest = [status, elapsed(elapsedMs), ...left, `run ${run}`];
+  // n.b. with a total they have a bar.
+  const done = tasks !== undefined && tasks.total === undefined ? [`${grouped(tasks.done)} tasks done`] : [];
+  const rest = [status, elapsed(elapsedMs), ...done, ...left, `run ${run}`];
   const name = clip(pipeline, width);
   let text = "";
   for (const part of rest) {

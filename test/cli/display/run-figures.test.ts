@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { RunFigures } from "../../../src/cli/display/run-figures.ts";
 import { runLine } from "../../../src/cli/display/run-line.ts";
+import { job } from "../../../src/definition/job.ts";
 import { pipeline } from "../../../src/definition/pipeline.ts";
 import { DEFINITION, type PipelineShape } from "../../../src/definition/shape.ts";
 import { shapeOf } from "../../../src/definition/shape-of.ts";
@@ -72,6 +73,18 @@ test("how long it takes is not guessed when a source does not know its size", ()
   figures.noteProgress("feed", 1_000, undefined);
 
   expect(figures.view(NOW).leftMs).toBeUndefined();
+});
+
+test("a job's tasks: how many there are is known when its split is over", () => {
+  const shape = shapeOf(job("rows", { process: (row: string) => row.length })[DEFINITION]());
+  const figures = new RunFigures(shape, "r1");
+  const counts = { split: { emitted: 8 }, process: { accepted: 8, completed: 4, dead: 1 }, combine: {} };
+  figures.note(0, { counts, streams: [] });
+
+  expect(figures.view(NOW).tasks).toEqual({ done: 5, total: undefined });
+  const instancesOf = (stage: string): number => (stage === "split" ? 0 : 1);
+  expect(figures.view({ ...NOW, instancesOf }).tasks).toEqual({ done: 5, total: 8 });
+  expect(after(1).view(NOW).tasks).toBeUndefined();
 });
 
 test("a resumed run's rate is that of this life", () => {

@@ -117,6 +117,8 @@ test("a job shows its tasks", () => {
   const view = { ...ORDERS, stages: [], tasks: { done: 3, total: 12 } };
 
   expect(at(60, view).at(-1)).toBe("████████░░░░░░░░░░░░░░░░░░░░░░  25 %  tasks 3 of 12");
+  // How many there are is not known while they are still being split.
+  expect(at(60, { ...view, tasks: { done: 3, total: undefined } })[0]).toMatch(/ · 3 tasks done · /);
 });
 
 test("no line is longer than the terminal is wide, there are no more than it is high, and colours change no text", () => {

@@ -8,6 +8,7 @@ import { runGuarded } from "./guarded-life.ts";
 import { instanceLogger } from "./instance-logger.ts";
 import type { FromInstance, JobInput } from "./messages.ts";
 import type { OwnInput } from "./own-input.ts";
+import { ProgressReports } from "./progress-reports.ts";
 import type { InstanceScope } from "./scope-context.ts";
 import { SourceContext } from "./source-context.ts";
 import { SourceLoop } from "./source-loop.ts";
@@ -38,6 +39,7 @@ export class Instance {
   readonly #options: InstanceOptions;
   readonly #node: NodeDefinition;
   readonly #scope: InstanceScope;
+  readonly #progress: ProgressReports;
   #stage: Pick<StageLoop, "start" | "drain" | "abort" | "close"> | undefined;
   #source: SourceLoop | undefined;
   #isSetUp = false;
@@ -53,6 +55,9 @@ export class Instance {
     }
     this.#options = options;
     this.#node = node;
+    this.#progress = new ProgressReports(options.env.timers, (done, total) =>
+      options.report({ kind: "progress", done, ...(total === undefined ? {} : { total }) }),
+    );
     this.#scope = {
       env: options.env,
       pipeline: options.definition.name,
@@ -63,8 +68,7 @@ export class Instance {
       state: undefined,
       drainListeners: [],
       drainReason: undefined,
-      onProgress: (done, total) =>
-        options.report({ kind: "progress", done, ...(total === undefined ? {} : { total }) }),
+      onProgress: (done, total) => this.#progress.say(done, total),
     };
   }
 
@@ -248,6 +252,7 @@ export class Instance {
   #ended: Promise<void> | undefined;
 
   async #end(): Promise<void> {
+    this.#progress.flush();
     this.#stage?.close();
     this.#source?.close();
     await this.#tearDown();

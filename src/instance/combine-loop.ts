@@ -71,6 +71,7 @@ export class CombineLoop {
         this.#session = new CombineSession({
           env,
           job,
+          name: scope.pipeline,
           stage: node.name,
           link,
           calls: this.#calls,

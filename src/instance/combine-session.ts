@@ -31,6 +31,8 @@ interface End {
 export interface SessionParts {
   readonly env: Env;
   readonly job: JobDefinition;
+  /** The job's. */
+  readonly name: string;
   readonly stage: string;
   readonly link: RecordLink;
   readonly calls: CombineCalls;
@@ -115,14 +117,30 @@ export class CombineSession {
     const { env, link } = this.#parts;
     if (link.inbox.length > 0 || link.isClosed || this.#draining) return;
     await new Promise<void>((resolve) => {
-      // A state that is left alone is stored after a while.
-      const timer = this.#combiner.canCheckpoint ? env.timers.after(CHECKPOINT_MS, resolve) : undefined;
+      // A state that is left alone is stored after a while; results that never come are missed then.
+      const isUseful = this.#mayCombine && (this.#combiner.canCheckpoint || this.#end !== undefined);
+      const timer = isUseful ? env.timers.after(CHECKPOINT_MS, resolve) : undefined;
       this.#wake = () => {
         timer?.cancel();
         resolve();
       };
     });
     this.#wake = () => undefined;
+    if (this.#mayCombine && this.#end !== undefined) await this.#failing(() => this.#miss(this.#end as End));
+  }
+
+  /** Fails when there are results that can come no more: their tasks were set aside with a damaged frame, say. */
+  async #miss({ total }: End): Promise<void> {
+    const { link, stage } = this.#parts;
+    const { streams } = await link.stats();
+    const isLeft = ({ name, unsettled }: { name: string; unsettled: number }): boolean =>
+      name === stage ? unsettled > 1 : unsettled > 0;
+    if (link.inbox.length > 0 || this.#combiner.isComplete(total) || this.#combiner.canStep) return;
+    if (streams.some(isLeft)) return;
+    const text = `of its ${total} tasks some have no result and never will: they were discarded or quarantined`;
+    throw new RunError("MR_JOB_FAILED", `job ${this.#parts.name}: ${text}; begin anew with --new`, {
+      scope: "run",
+    });
   }
 
   #ask(): void {

@@ -11,6 +11,8 @@ const AHEAD_BYTES = 32 * 1024 * 1024;
  */
 export class Credit {
   readonly #itemsPerCall: number;
+  /** Calls for each slot that it asks for at least. */
+  readonly #callsAhead: number;
   #least: number;
   #slots: number;
   #target: number;
@@ -31,14 +33,15 @@ export class Credit {
   constructor(slots: number, itemsPerCall: number, isSparing = false) {
     this.#itemsPerCall = itemsPerCall;
     this.#slots = slots;
-    this.#least = (isSparing ? 1 : 4) * slots * itemsPerCall;
+    this.#callsAhead = isSparing ? 1 : 4;
+    this.#least = this.#callsAhead * slots * itemsPerCall;
     this.#target = this.#least;
   }
 
   /** So many calls may be in flight from now on. */
   resize(slots: number): void {
     this.#slots = slots;
-    this.#least = 4 * slots * this.#itemsPerCall;
+    this.#least = this.#callsAhead * slots * this.#itemsPerCall;
     this.#target = Math.max(this.#target, this.#least);
   }
 

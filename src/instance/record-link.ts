@@ -1,5 +1,5 @@
 import type { StreamConnection } from "../streams/connection.ts";
-import type { DeliveredRange } from "../streams/protocol.ts";
+import type { DeliveredRange, StatsAnswer } from "../streams/protocol.ts";
 import { Transactions } from "./transactions.ts";
 
 /** A delivered range of items and its frame. */
@@ -101,6 +101,11 @@ export class RecordLink {
     }
     throw new LinkLost("streams process: the connection to it was closed");
   };
+
+  /** What the streams process knows of all streams. */
+  stats(): Promise<StatsAnswer> {
+    return this.#asked("stats", {});
+  }
 
   end(): void {
     this.#connection?.end();

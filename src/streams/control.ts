@@ -74,10 +74,11 @@ export async function answerControl(server: StreamServer, request: RequestHead):
   }
 }
 
-/** Whether an instance asks for records of its own stage. */
+/** Whether an instance asks for records of its own stage, or for what is known of all streams. */
 function isOwn(peer: Peer, { verb, ask }: RequestHead): boolean {
   const { key, prefix } = ask as { readonly key?: unknown; readonly prefix?: unknown };
   const asked = verb === "get" ? key : verb === "scan" ? prefix : undefined;
+  if (verb === "stats") return peer.hello !== undefined;
   const own = recordKeys.ofStage(peer.hello?.stage ?? "");
   return peer.hello !== undefined && typeof asked === "string" && asked.startsWith(own);
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { RunResult } from "../../src/definition/run-result.ts";
 import { cliProject, unsettled } from "../support/cli-project.ts";
+import { jobStorm } from "../support/job-storm.ts";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -191,4 +192,13 @@ test("run() of a job over processes: values and lazy inputs travel, the handle t
     in: true,
     empty: [],
   });
+});
+
+test("kills of every part of a job, and of all of it, give every result exactly once", {
+  timeout: 60_000,
+}, async () => {
+  const kills = ["process", "combine", "streams", "split", "run"] as const;
+  const report = await jobStorm({ exportName: "fold", tasks: 150_000, seed: 5, kills, everyMs: 150 });
+  expect(report.code, report.stderr).toBe(0);
+  expect(report.result?.result, report.landed.join(", ")).toMatchObject({ count: 150_000, wrong: 0 });
 });

@@ -1,5 +1,8 @@
 import { JobFailedError, job, run, start, TerminalError, task } from "millrace";
 import { expect, test } from "vitest";
+import { DEFINITION } from "../../src/definition/shape.ts";
+import { nodeEnv } from "../../src/env/node.ts";
+import { InProcessRun } from "../../src/run/in-process-run.ts";
 
 const quick = { attempts: 2, backoff: { initialMs: 1, jitter: "none" } } as const;
 
@@ -378,4 +381,64 @@ test("bad options of a job are refused in clear words", () => {
   );
   expect(bad({ process, retry: { attempts: 0 } })).toThrow(/retry.attempts/);
   expect(() => job("bad name", { process })).toThrow(/is not a name/);
+});
+
+test("results that wait for the first task stay in their pages, and are folded in order when it is done", async () => {
+  const tasks = 20_000;
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let done = 0;
+  for (const combine of [
+    undefined,
+    {
+      init: () => [] as string[],
+      add: (all: string[], text: string) => void all.push(text),
+      finish: (all: string[]) => all,
+    },
+  ]) {
+    const late = job("late", {
+      *split() {
+        for (let i = 0; i < tasks; i++) yield i;
+      },
+      process: async (i: number) => {
+        if (++done === tasks) open();
+        if (i === 0) await gate;
+        return `${i} ${"x".repeat(i % 50)}`;
+      },
+      concurrency: 4,
+      ...(combine && { combine }),
+    });
+    const { result } = await run(late, { instances: { process: 3 } });
+    expect(result).toEqual(Array.from({ length: tasks }, (_, i) => `${i} ${"x".repeat(i % 50)}`));
+  }
+});
+
+test("tasks that got lost with a damaged frame fail the job; it does not wait for them", async () => {
+  const lossy = job("lossy", { process: (n: number) => n });
+  const definition = lossy[DEFINITION]();
+  const lost = await InProcessRun.start({
+    env: nodeEnv,
+    definition,
+    params: {},
+    input: [1, 2, 3],
+    instances: new Map(),
+    onMessage: () => undefined,
+    probe: {
+      definitionOf: () => definition,
+      sockets: nodeEnv.timers,
+      onEngine: (engine) => {
+        const transact = engine.transact.bind(engine);
+        engine.transact = (given) =>
+          transact({ ...given, appends: given.appends.filter(({ stream }) => stream !== "process") });
+      },
+    },
+  });
+  const { status, error } = await lost.result();
+  expect(status).toBe("failed");
+  expect(error).toMatchObject({
+    code: "MR_JOB_FAILED",
+    message: expect.stringMatching(/some have no result/),
+  });
 });

@@ -22,6 +22,16 @@ export interface PushOptions {
   readonly dedupeKey?: string;
 }
 
+/** Called with an item, as a stage's function is: what was pushed goes along the source's edges as it is. */
+export const passItem: (item: unknown) => unknown = Object.assign((item: unknown) => item, {
+  [PUSH]: true as const,
+});
+
+/** Whether a node's function is {@link passItem}, of whatever copy of the package. */
+export function isPassItem(run: unknown): boolean {
+  return typeof run === "function" && PUSH in run;
+}
+
 /**
  * A source whose items come from outside: `handle.push("feed", items)` in a program, `millrace push` on the command
  * line. Its pipeline runs until the source is closed (`handle.close("feed")`, `millrace push … --close`) and all is
@@ -29,8 +39,7 @@ export interface PushOptions {
  */
 export function push<Item>(): Push<Item> {
   return {
-    // Called with an item, as a stage's function is: what was pushed goes along the source's edges as it is.
-    run: ((item: unknown) => item) as never,
+    run: passItem as never,
     [PUSH]: true,
   };
 }

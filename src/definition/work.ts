@@ -1,6 +1,7 @@
 /** What users give to a source, stage or sink: a function, or a function with a life around it. */
 import { DefinitionError, describeValue } from "../errors.ts";
 import type { Context, SetupContext } from "./context.ts";
+import { isPassItem } from "./push.ts";
 import type { Handler } from "./shape.ts";
 
 /**
@@ -53,7 +54,8 @@ export function handlerOf(work: unknown, subject: string): Handler {
 
 function method(work: object, name: string, subject: string): unknown {
   const value = (work as Readonly<Record<string, unknown>>)[name];
-  if (typeof value === "function") return value.bind(work);
+  // n.b. it is known by what it is.
+  if (typeof value === "function") return isPassItem(value) ? value : value.bind(work);
   if (value === undefined && name !== "run") return undefined;
   throw new DefinitionError(
     "MR_BAD_OPTION",

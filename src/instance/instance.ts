@@ -178,6 +178,7 @@ export class Instance {
     busy: readonly number[] = [],
   ): Promise<StreamConnection> {
     const { role, stage, instance, secret } = this.#options;
+    const passesOn = await this.#passesOn();
     const socket = await this.#options.connect();
     return await StreamConnection.greet(
       socket,
@@ -189,9 +190,16 @@ export class Instance {
         secret,
         ...(lost > 0 ? { lost } : {}),
         ...(busy.length > 0 ? { busy } : {}),
+        ...passesOn,
       },
       handlers,
     );
+  }
+
+  async #passesOn(): Promise<{ passesOn?: readonly string[] }> {
+    if (this.#node.input !== "push" || this.#options.role !== "worker") return {};
+    const { passesOn } = await import("./passes-on.ts");
+    return { passesOn: passesOn(this.#options.definition, this.#node) };
   }
 
   /** Sources: no more is asked of it, or it goes on. Before it has started it is of no effect. */

@@ -1,6 +1,6 @@
 import { inputPortOf } from "../definition/input-port.ts";
 import { size } from "../definition/option-rules.ts";
-import { PUSH, type Push } from "../definition/push.ts";
+import { PUSH, type Push, passItem } from "../definition/push.ts";
 import { group, optional, readOptions, required, rule, standard } from "../definition/rule.ts";
 import type { Size } from "../definition/size.ts";
 import type { HttpServer } from "../env/http.ts";
@@ -93,7 +93,7 @@ export function httpPush<Item>(options: HttpPushOptions): Push<Item> {
       );
       return server;
     },
-    run: (item: unknown) => item,
+    run: passItem,
     async teardown(server: HttpServer | undefined) {
       await server?.close();
     },

@@ -9,6 +9,8 @@ export interface Consumer {
   credit: number;
   /** It takes no more: what was to come to it goes to others. */
   isLeaving: boolean;
+  /** Of a push source: the stages that take its items as they are, if all do; see `Shortcut`. */
+  readonly passesOn: readonly string[];
   /** Items it holds, by frame. */
   readonly claims: Map<number, RangeSet>;
   /** Of these, the ones handed to user code. */

@@ -49,6 +49,8 @@ export interface HelloHead {
   readonly lost?: number;
   /** After a lost connection: lanes of an ordered stage of which a call is still running. */
   readonly busy?: readonly number[];
+  /** Of a push source: all that it does is to pass items on to these stages, which take each as it is. */
+  readonly passesOn?: readonly string[];
 }
 
 /** Lanes of an ordered stage whose calls, begun over an earlier connection, have ended. */

@@ -4,7 +4,7 @@ import { type AttemptInfo, Frame, frameItemCount } from "../wire/frame.ts";
 import { unpackValue } from "../wire/item-codec.ts";
 import { type CountDelta, type Mark, OUTCOMES, type Transaction } from "./contract.ts";
 import { frameOfHandle, laneOfHandle, MAX_LANES, streamOf } from "./lanes.ts";
-import type { StartedHead, TransactHead } from "./protocol.ts";
+import type { HelloHead, StartedHead, TransactHead } from "./protocol.ts";
 
 /** Items of one frame, delays and counts: beyond this nothing is meant seriously. */
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -104,4 +104,14 @@ export function readLanes(lanes: unknown): readonly number[] {
     throw new CorruptionError("MR_PROTOCOL", "stream connection: lanes that are none");
   }
   return lanes;
+}
+
+/** Stages that an instance passes its items on to. Throws CorruptionError MR_PROTOCOL. */
+export function readPassesOn(
+  { passesOn = [] }: HelloHead,
+  isStage: (name: string) => boolean,
+): readonly string[] {
+  if (!Array.isArray(passesOn) || !passesOn.every(isStage))
+    throw new CorruptionError("MR_PROTOCOL", "stream connection: it passes items on to stages that are none");
+  return passesOn;
 }

@@ -25,8 +25,9 @@ import {
   type Verdict,
 } from "./protocol.ts";
 import { PushInputs } from "./push-inputs.ts";
-import { readLanes, readStarted, readTransaction } from "./read-transaction.ts";
+import { readLanes, readPassesOn, readStarted, readTransaction } from "./read-transaction.ts";
 import { isSender, Senders, senderOf } from "./senders.ts";
+import { Shortcut } from "./shortcut.ts";
 import { Stages } from "./stages.ts";
 import { TakenItems } from "./taken-items.ts";
 
@@ -51,6 +52,7 @@ export class StreamServer {
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
   readonly #senders: Senders;
+  readonly #shortcut: Shortcut;
   #failed = false;
 
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
@@ -61,6 +63,7 @@ export class StreamServer {
     this.#senders = new Senders(engine, options.boot);
     this.inputs = new PushInputs(env, engine, (pusher) => this.#senders.isConnected(pusher));
     this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
+    this.#shortcut = new Shortcut(this.#stages);
     this.pacer = new Pacer(
       env,
       engine,
@@ -187,6 +190,7 @@ export class StreamServer {
       role: hello.role,
       credit: 0,
       isLeaving: false,
+      passesOn: readPassesOn(hello, (stage) => this.#stages.get(stage) !== undefined),
       claims: new Map(),
       started: new Map(),
       handed: 0,
@@ -224,7 +228,7 @@ export class StreamServer {
         );
       }
       // n.b. only now: what is refused must not be remembered as let in.
-      transaction = this.pacer.admit(transaction);
+      transaction = this.pacer.admit(this.#shortcut.shorten(hello, transaction));
       if (consumer !== undefined) taken.takeFrom(consumer);
     } catch (error) {
       peer.refuse(head.n, error);
@@ -233,6 +237,7 @@ export class StreamServer {
     try {
       const committed = this.engine.transact(transaction);
       if (isSender(hello)) this.#senders.sent(hello, committed);
+      this.#shortcut.sent(peer, transaction, committed);
       await committed;
     } catch (error) {
       if (dispatcher !== undefined) taken.undo(dispatcher);

@@ -141,3 +141,24 @@ test("what was pushed with a delay comes later; a key, a lane and a dedupe key g
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+test("pushed one after another from the first moment items come in order; a paused source keeps what comes", async () => {
+  const p = pipeline("kept");
+  const seen: number[] = [];
+  p.source("feed", push<number>()).to(p.sink("out", (n: number) => void seen.push(n)));
+  const handle = await start(p);
+  for (let n = 0; n < 50; n++) await handle.push("feed", n);
+  while (seen.length < 50) await new Promise((resolve) => setTimeout(resolve, 5));
+  await handle.pause("feed");
+  for (let n = 50; n < 60; n++) await handle.push("feed", n);
+  expect(seen).toHaveLength(50);
+  const { stages } = await handle.status();
+  expect([stages.feed?.emitted, stages.out?.accepted]).toEqual([50, 50]);
+  await handle.resume("feed");
+  for (let n = 60; n < 100; n++) await handle.push("feed", n);
+  await handle.close("feed");
+  const result = await handle.done;
+
+  expect(seen).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  expect(result.stages.feed).toMatchObject({ accepted: 0, emitted: 100 });
+});

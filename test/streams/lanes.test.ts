@@ -62,6 +62,7 @@ function consumer(instance: string): Consumer {
     role: "worker",
     credit: 0,
     isLeaving: false,
+    passesOn: [],
     claims: new Map(),
     started: new Map(),
     handed: 0,

@@ -10,5 +10,8 @@ const { main } = await importBench(
   "rows/raw-roles.ts",
   "rows/push-roles.ts",
   "rows/bullmq-processor.ts",
+  "jobs/bullmq-roles.ts",
+  "jobs/piscina-roles.ts",
+  "jobs/piscina-worker.ts",
 );
 process.exitCode = await main(process.argv.slice(2), repository);

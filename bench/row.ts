@@ -5,6 +5,8 @@ export interface Bench {
   readonly folder: string;
   /** Small numbers: to see that it works. */
   readonly quick: boolean;
+  /** A clone of antnest, where there is one. */
+  readonly antnest?: string;
   /** Measures something once for all rows that ask for it under this name. */
   once<T>(name: string, measure: () => Promise<T>): Promise<T>;
 }

@@ -5,17 +5,22 @@ import { parseArgs } from "node:util";
 import { RedisMissingError, redisVersion } from "../test/support/redis.ts";
 import { filesystemOf } from "./filesystem.ts";
 import { type Bench, type Measured, type Row, verdictOf } from "./row.ts";
+import { antnest } from "./rows/antnest.ts";
 import { backlog } from "./rows/backlog.ts";
 import { broadway } from "./rows/broadway.ts";
 import { cpu } from "./rows/cpu.ts";
 import { hops } from "./rows/hops.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { instanceStart } from "./rows/instance-start.ts";
+import { jobLarge } from "./rows/job-large.ts";
+import { jobMemory } from "./rows/job-memory.ts";
 import { latencyP50, latencyP99 } from "./rows/latency.ts";
 import { packed } from "./rows/packed.ts";
 import { push } from "./rows/push.ts";
 import { raw } from "./rows/raw.ts";
 import { sandboxed } from "./rows/sandboxed.ts";
+import { tasks } from "./rows/tasks.ts";
+import { words } from "./rows/words.ts";
 import { spread } from "./spread.ts";
 
 const ROWS: readonly Row[] = [
@@ -31,23 +36,29 @@ const ROWS: readonly Row[] = [
   instanceStart,
   idleMemory,
   backlog,
+  tasks,
+  antnest,
+  words,
+  jobMemory,
+  jobLarge,
 ];
 
 const HELP = `npm run bench -- [ROW...] [--rounds N] [--quick] [--folder DIR] [--json]
   ROW           ${ROWS.map(({ name }) => name).join(", ")}; default: all of them
   --rounds N    how often each row is measured; the median counts; default 3
   --quick       one round with small numbers: to see that it works
+  --antnest DIR a clone of github.com/mtahmed/antnest, for the row of that name; default $ANTNEST
   --folder DIR  where data is kept (a real disk); default node_modules/.cache/millrace-bench/data
   --json        the rows as one JSON array`;
 
 /** Measures the rows, prints the table; the exit code is 1 when one is below its floor. */
 export async function main(argv: readonly string[], repository: string): Promise<number> {
   let rows: readonly Row[];
-  let values: { rounds?: string; quick?: boolean; folder?: string; json?: boolean };
+  let values: { rounds?: string; antnest?: string; quick?: boolean; folder?: string; json?: boolean };
   try {
     const text = { type: "string" } as const;
     const flag = { type: "boolean" } as const;
-    const options = { rounds: text, quick: flag, folder: text, json: flag };
+    const options = { rounds: text, antnest: text, quick: flag, folder: text, json: flag };
     const parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
     values = parsed.values;
     rows = parsed.positionals.length === 0 ? ROWS : parsed.positionals.map(rowOf);
@@ -65,6 +76,7 @@ export async function main(argv: readonly string[], repository: string): Promise
   const folder = resolve(values.folder ?? join(repository, "node_modules/.cache/millrace-bench/data"));
   mkdirSync(folder, { recursive: true });
   const say = values.json === true ? console.error : console.log;
+  const clone = values.antnest ?? process.env.ANTNEST;
   say(
     `node ${process.versions.node}, redis ${redisVersion()}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${filesystemOf(folder)}${quick ? ", quick: these figures mean little" : ""}\n`,
   );
@@ -78,6 +90,7 @@ export async function main(argv: readonly string[], repository: string): Promise
       repository,
       folder,
       quick,
+      ...(clone && { antnest: resolve(clone) }),
       once: <T>(name: string, measure: () => Promise<T>) => {
         const value = known.get(name) ?? measure();
         known.set(name, value);

@@ -9,13 +9,13 @@ const EVERY_MS = 20;
 
 /** Milliseconds of each item, ours and theirs. */
 function measured(bench: Bench): Promise<{ ours: number[]; theirs: number[] }> {
-  const items = bench.quick ? 100 : 500;
+  const items = (bench.quick ? 100 : 500) + latencies.WARM_UP;
   return bench.once("latency", async () => ({
     ours: await inFolder(bench.folder, async (folder) => {
       const args = [bench.repository, folder, items, EVERY_MS];
       const roles = await startRoles("rows/push-roles.mjs", [{ role: "prober", args }]);
       try {
-        return (await roles.go("prober")) as number[];
+        return counted(await roles.go("prober"));
       } finally {
         await roles.close();
       }
@@ -29,11 +29,13 @@ function measured(bench: Bench): Promise<{ ours: number[]; theirs: number[] }> {
       async (roles) => {
         const ended = roles.go("probed");
         await roles.go("prober");
-        return (await ended) as number[];
+        return counted(await ended);
       },
     ),
   }));
 }
+
+const counted = (seen: unknown): number[] => (seen as number[]).slice(latencies.WARM_UP);
 
 function latencyRow(name: string, share: number, floor: number, aim: number): Row {
   return {

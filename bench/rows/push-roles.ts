@@ -40,8 +40,11 @@ async function prober([repository = "", folder = "", items = "", everyMs = ""]: 
   return {
     async work() {
       for (let i = 0; i < Number(items); i++) {
-        await new Promise((resolve) => setTimeout(resolve, Number(everyMs)));
+        await pause(Number(everyMs));
         await handle.push("feed", { sentAt: latencies.now() });
+        // The first items wait for the sink's instance to be there, as BullMQ's side waits for its worker.
+        while (i + 1 === latencies.WARM_UP && ((await handle.status()).stages.sink?.completed ?? 0) <= i)
+          await pause(10);
       }
       await finished(handle, Number(items));
       return JSON.parse(readFileSync(join(folder, "out.json"), "utf8")) as number[];
@@ -73,6 +76,8 @@ async function starter([repository = "", folder = "", instances = ""]: string[])
     close: () => finished(handle, 1),
   };
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function finished(handle: Millrace.Handle, items: number): Promise<void> {
   await handle.close("feed");

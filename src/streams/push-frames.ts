@@ -89,19 +89,24 @@ export class PushFrames {
 
   #encode(items: readonly unknown[], index: number): Uint8Array {
     const item = items[index];
-    const subject = (): string => `push to ${this.#source}: item ${index + 1} of ${items.length}`;
     if (item === undefined) {
-      throw new EncodingError("MR_NOT_ENCODABLE", `${subject()}: it is undefined; null can be an item`, {
-        details: { index, path: "$" },
-      });
+      const message = `${this.#subject(items, index)}: it is undefined; null can be an item`;
+      throw new EncodingError("MR_NOT_ENCODABLE", message, { details: { index, path: "$" } });
     }
     try {
       return this.#encoder.encode(item);
     } catch (cause) {
       if (!(cause instanceof MillraceError)) throw cause;
       const details = { ...cause.details, index };
-      throw new EncodingError(cause.code, `${subject()}: ${cause.message}`, { details, cause });
+      throw new EncodingError(cause.code, `${this.#subject(items, index)}: ${cause.message}`, {
+        details,
+        cause,
+      });
     }
+  }
+
+  #subject(items: readonly unknown[], index: number): string {
+    return `push to ${this.#source}: item ${index + 1} of ${items.length}`;
   }
 
   #add(bytes: Uint8Array, blobs: readonly string[] | undefined, { delayMs, lane, meta }: PushPlan): void {

@@ -5,6 +5,7 @@ import { packValue, unpackValue } from "../wire/item-codec.ts";
 import { StreamConnection } from "./connection.ts";
 import { MESSAGE, STREAM_PROTOCOL_VERSION, type TransactHead } from "./protocol.ts";
 import { PushFrames, type PushPlan } from "./push-frames.ts";
+import { PushTick } from "./push-tick.ts";
 
 export interface PusherOptions {
   readonly env: Env;
@@ -19,6 +20,7 @@ const MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024;
 const MAX_TICK_BYTES = 1024 * 1024;
 /** Frames of one message: one a delay, and every delay may be another. */
 const MAX_TICK_PUSHES = 10_000;
+const NOTHING_TO_DO = Promise.resolve();
 
 interface Waiting {
   readonly items: readonly unknown[];
@@ -31,7 +33,7 @@ interface Sent {
   readonly head: TransactHead;
   readonly blobs: readonly Buffer[];
   readonly bytes: number;
-  readonly pushes: readonly Waiting[];
+  readonly tick: PushTick;
 }
 
 /**
@@ -42,6 +44,8 @@ interface Sent {
  *    what the streams process knows as durable is not: transactions are numbered, and the number of the last is stored
  *    with it under the pusher's name.
  * U3 Pushes are stored in the order of their calls.
+ * U4 What is pushed in one turn of the event loop is stored together: a push costs no promise of its own, and nothing
+ *    holds its items once they are encoded.
  */
 export class Pusher {
   readonly #options: PusherOptions;
@@ -51,7 +55,7 @@ export class Pusher {
   /** Pushes for which there is no room yet. */
   readonly #queue: Waiting[] = [];
   /** In the frames in the making. */
-  #tick: Waiting[] = [];
+  #tick: PushTick | undefined;
   #isScheduled = false;
   readonly #sent = new Map<number, Sent>();
   #sentBytes = 0;
@@ -72,11 +76,10 @@ export class Pusher {
 
   /** Rejects with EncodingError for items that cannot be stored, RunError when the run is over, and what the streams refuse with. */
   push(items: readonly unknown[], plan: PushPlan): Promise<void> {
+    if (this.#over !== undefined) return Promise.reject(this.#over);
+    if (!this.isFull) return this.#take(items, plan);
     return new Promise((resolve, reject) => {
-      const waiting = { items, plan, resolve, reject };
-      if (this.#over !== undefined) reject(this.#over);
-      else if (this.#queue.length > 0 || this.#isFull) this.#queue.push(waiting);
-      else this.#take(waiting);
+      this.#queue.push({ items, plan, resolve, reject });
     });
   }
 
@@ -89,19 +92,16 @@ export class Pusher {
     return this.#isHeld || this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
   }
 
-  #take(waiting: Waiting): void {
-    if (waiting.items.length === 0) {
-      waiting.resolve();
-      return;
-    }
+  #take(items: readonly unknown[], plan: PushPlan): Promise<void> {
+    if (items.length === 0) return NOTHING_TO_DO;
     try {
-      this.#frames.add(waiting.items, waiting.plan);
+      this.#frames.add(items, plan);
     } catch (error) {
-      waiting.reject(ensureError(error));
-      return;
+      return Promise.reject(ensureError(error));
     }
-    this.#tick.push(waiting);
-    if (this.#frames.bytes > MAX_TICK_BYTES || this.#tick.length >= MAX_TICK_PUSHES) this.#send();
+    this.#tick ??= new PushTick();
+    const { done } = this.#tick;
+    if (this.#frames.bytes > MAX_TICK_BYTES || ++this.#tick.pushes >= MAX_TICK_PUSHES) this.#send();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
       // What is pushed in the same turn of the event loop travels together.
@@ -110,10 +110,13 @@ export class Pusher {
         this.#send();
       });
     }
+    return done;
   }
 
   #send(): void {
-    if (this.#tick.length === 0) return;
+    const tick = this.#tick;
+    if (tick === undefined) return;
+    this.#tick = undefined;
     const frames = this.#frames.take();
     const n = ++this.#number;
     const append = frames.map(
@@ -132,8 +135,7 @@ export class Pusher {
       counts: [],
       ...(references.length === 0 ? {} : { blobs: references.map((blob) => [blob, 1] as const) }),
     };
-    this.#sent.set(n, { head, blobs, bytes, pushes: this.#tick });
-    this.#tick = [];
+    this.#sent.set(n, { head, blobs, bytes, tick });
     this.#sentBytes += bytes;
     if (this.#connection !== undefined) this.#connection.send(MESSAGE.transact, head, blobs);
     else void this.#connect();
@@ -212,33 +214,34 @@ export class Pusher {
     if (sent === undefined) return;
     this.#sent.delete(n);
     this.#sentBytes -= sent.bytes;
-    for (const waiting of sent.pushes) {
-      if (error === undefined) waiting.resolve();
-      else waiting.reject(error);
-    }
+    sent.tick.end(error);
     this.#takeQueued();
     this.#checkIdle();
   }
 
   #takeQueued(): void {
     let taken = 0;
-    while (taken < this.#queue.length && !this.#isFull) this.#take(this.#queue[taken++] as Waiting);
+    while (taken < this.#queue.length && !this.#isFull) {
+      const { items, plan, resolve, reject } = this.#queue[taken++] as Waiting;
+      this.#take(items, plan).then(resolve, reject);
+    }
     if (taken > 0) this.#queue.splice(0, taken);
   }
 
   #checkIdle(): void {
-    if (this.#sent.size > 0 || this.#tick.length > 0 || this.#queue.length > 0) return;
+    if (this.#sent.size > 0 || this.#tick !== undefined || this.#queue.length > 0) return;
     for (const listener of this.#whenIdle.splice(0)) listener();
   }
 
   /** No more can be pushed: what is not confirmed is rejected with this. */
   fail(error: Error): void {
     this.#over ??= error;
-    const pushes = [...this.#sent.values()].flatMap((sent) => sent.pushes);
+    for (const { tick } of this.#sent.values()) tick.end(error);
     this.#sent.clear();
     this.#sentBytes = 0;
-    for (const waiting of [...pushes, ...this.#tick.splice(0), ...this.#queue.splice(0)])
-      waiting.reject(error);
+    this.#tick?.end(error);
+    this.#tick = undefined;
+    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
     this.#connection?.destroy();
     this.#checkIdle();
   }

@@ -27,7 +27,7 @@ test("a source of files reads the real ones", async () => {
     const result = await simulate(p);
     const died = await simulate(p, { faults: { killAt: { feed: 2 } } });
 
-    expect(result).toMatchObject({ status: "completed", durationMs: 0 });
+    expect(result).toMatchObject({ status: "completed" });
     expect(result.received.out).toEqual(["a", "b", "c"]);
     expect([...new Set(died.received.out)]).toEqual(["a", "b", "c"]);
   } finally {

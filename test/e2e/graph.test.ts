@@ -359,7 +359,8 @@ test(
     `,
     });
     const running = project.start("endless.ts", ["--streams", "memory:"]);
-    await running.until(() => project.notes().length > 50);
+    // What has come through tells that its source is at work, and waiting.
+    await running.until(() => project.notes().length > 50 && project.notes().includes(0.5));
     running.signal("SIGINT");
     const { code, json } = await running.ended;
     expect(code).toBe(130);

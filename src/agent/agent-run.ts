@@ -58,6 +58,7 @@ export class AgentRun {
   readonly #secret: string;
   readonly #socket: string;
   #suspectNumber = 0;
+  #isOpened = false;
   #stopping = false;
 
   constructor(env: Env, settings: AgentRunSettings, events: AgentRunEvents) {
@@ -75,7 +76,11 @@ export class AgentRun {
       },
       socket: this.#socket,
       secret: this.#secret,
-      open: () => openingOf(settings.shape, this.slots.values()),
+      open: () => {
+        const isFirst = !this.#isOpened;
+        this.#isOpened = true;
+        return openingOf(settings.shape, this.slots.values(), isFirst);
+      },
       onEvent: (event) => this.#onStreamEvent(event),
       onRestarted: (boot, restarts) => events.onStreamsRestarted(boot, restarts),
       onFailed: (error) =>

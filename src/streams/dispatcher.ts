@@ -2,12 +2,13 @@ import { CorruptionError } from "../errors.ts";
 import { Frame } from "../wire/frame.ts";
 import { type ClaimedRange, type Consumer, claimedItems } from "./consumer.ts";
 import type { Deliveries, Delivery, Mark } from "./contract.ts";
+import { forgiven, isSuspect } from "./item-marks.ts";
 import { type HeldFrame, isBefore, Lane, type Slice } from "./lane.ts";
 import { LaneOwners } from "./lane-owners.ts";
 import { evenPlan, type LanePlan, LaneWeights } from "./lane-plan.ts";
 import { handleOf, streamOf } from "./lanes.ts";
 import { Parcel } from "./parcel.ts";
-import { type CreditHead, KILLS_TO_DEAD_LETTER } from "./protocol.ts";
+import type { CreditHead } from "./protocol.ts";
 import { Suspects } from "./suspects.ts";
 
 export interface DispatcherOptions {
@@ -16,6 +17,8 @@ export interface DispatcherOptions {
   readonly partitions: number;
   /** Instances that may have calls of this stage running from before this process. */
   readonly former?: readonly string[];
+  /** Items whose fate was decided before this process get one more chance. */
+  readonly isForgiving?: boolean;
   consume(stream: string, onDelivery: (delivery: Delivery) => void): Deliveries;
   onSuspects(count: number): void;
 }
@@ -132,7 +135,7 @@ export class Dispatcher {
       handle,
       lane,
       frame: Frame.parse(delivery.bytes),
-      marks: new Map(delivery.marks),
+      marks: this.#options.isForgiving === true ? forgiven(delivery.marks) : new Map(delivery.marks),
       left: 0,
     };
     this.#held.set(handle, held);
@@ -289,8 +292,4 @@ export class Dispatcher {
   close(): void {
     for (const lane of this.#lanes) lane.close();
   }
-}
-
-function isSuspect(mark: Mark): boolean {
-  return mark.timedOut !== true && mark.isCleared !== true && mark.kills < KILLS_TO_DEAD_LETTER;
 }

@@ -186,6 +186,8 @@ export interface OpenAsk {
   readonly pacing?: Readonly<Record<string, Pacing>>;
   /** Instances, by stage, that live and may have worked with an earlier life of the streams process. */
   readonly former?: Readonly<Record<string, readonly string[]>>;
+  /** Those whose items get another chance, whatever was held against them in an earlier life of the run. */
+  readonly forgiving?: readonly string[];
 }
 
 /** Requests of a control connection and their answers. */

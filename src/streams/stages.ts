@@ -17,7 +17,7 @@ export class Stages {
 
   async open(
     stages: readonly string[],
-    { partitions = {}, former = {} }: Omit<OpenAsk, "streams"> = {},
+    { partitions = {}, former = {}, forgiving = [] }: Omit<OpenAsk, "streams"> = {},
   ): Promise<void> {
     for (const stage of stages) {
       if (this.#dispatchers.has(stage)) continue;
@@ -27,6 +27,7 @@ export class Stages {
         stage,
         partitions: own,
         former: former[stage] ?? [],
+        isForgiving: forgiving.includes(stage),
         consume: (stream, onDelivery) => this.#engine.consume(stream, onDelivery),
         onSuspects: (count) => this.#onSuspects(stage, count),
       });

@@ -73,7 +73,7 @@ test("a failed task fails the job; the same command goes on with what is left on
   const before = project.notes().length;
   project.write("job.ts", source(false));
   const mended = await project.millrace(["run", "job.ts", "--input", "lines.txt", "--data", project.data]);
-  expect(mended.code).toBe(0);
+  expect(mended.code, mended.stderr).toBe(0);
   // Nothing but the result, whatever user code prints.
   expect(mended.stdout).toBe('{"sum":70,"when":"1970-01-01T00:00:00.000Z","many":{"n":40}}\n');
   expect(mended.stderr).toContain("worked on");

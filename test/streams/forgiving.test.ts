@@ -18,7 +18,7 @@ function consumer(role: Consumer["role"], texts: string[], marks: Mark[]): Consu
     claims: new Map(),
     started: new Map(),
     handed: 0,
-    passesOn: false,
+    passesOn: [],
     deliver: (ranges, frames) => {
       for (const frame of frames) texts.push(...textsOf(frame));
       for (const { m } of ranges) marks.push(...(m ?? []).map(([, mark]) => mark));

@@ -69,6 +69,8 @@ export interface JobFailure {
 /** A job has failed. What is done is kept: when the cause is mended, the same command goes on with what is left. */
 export class JobFailedError extends RunError {
   readonly run: string;
+  /** The task that failed for good: its place in the split, from 0, and its data; undefined when that is not why. */
+  readonly task: { readonly position: number; readonly input: unknown } | undefined;
   /** Place of the task in the split, from 0; undefined when it is not a task that failed. */
   readonly position: number | undefined;
   /** The task's data. */
@@ -83,6 +85,7 @@ export class JobFailedError extends RunError {
       details: { run, ...(task && { position: task.position }) },
     });
     this.run = run;
+    this.task = task && { position: task.position, input: task.input };
     this.position = task?.position;
     this.input = task?.input;
     this.error = error;
@@ -105,10 +108,16 @@ export class TerminalError extends Error {
   }
 }
 
-/** Thrown by user code: try this item again after `delayMs` instead of the stage's back-off. Counts as an attempt. */
+/**
+ * Thrown by user code: try this item again after `delayMs`, milliseconds or a text such as "5m", instead of the
+ * stage's back-off. Counts as an attempt. What is no time is left to the back-off.
+ */
 export class RetryLater extends Error {
-  readonly delayMs: number;
-  constructor(delayMs: number, message = `retry in ${delayMs} ms`) {
+  readonly delayMs: number | string;
+  constructor(
+    delayMs: number | `${number}${"ms" | "s" | "m" | "h" | "d"}`,
+    message = `retry in ${typeof delayMs === "number" ? `${delayMs} ms` : delayMs}`,
+  ) {
     super(message);
     this.name = "RetryLater";
     this.delayMs = delayMs;

@@ -11,9 +11,11 @@ export type { Config } from "./definition/config.ts";
 export type { Context, DrainReason, ItemInfo, SetupContext } from "./definition/context.ts";
 export type {
   DeadLetter,
+  DeadLetterChange,
   DeadLetterChoice,
   DeadLetterDesk,
   DeadLetterFilter,
+  DeadLetterList,
 } from "./definition/dead-letter.ts";
 export type { Duration } from "./definition/duration.ts";
 export {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { DeadLetter, DeadLetterFilter } from "../definition/dead-letter.ts";
 import type { Env } from "../env/env.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
 import { addDeadDropCommand } from "./dead-drop-command.ts";
@@ -8,10 +9,11 @@ import { describeLetter, letterAsJson, linesOf, NewestRows } from "./dead-letter
 import { addDeadReplayCommand } from "./dead-replay-command.ts";
 import {
   type ChoiceFlags,
+  choiceOf,
+  choiceOptions,
   filterOf,
   filterOptions,
   lettersOf,
-  type TargetFlags,
   targetOptions,
   withLetters,
 } from "./dead-target.ts";
@@ -42,9 +44,8 @@ export function addDeadCommand(
     .option("--json", "print one JSON array of whole letters, ordered by stage and id, instead of a table")
     .option("--exact", "with --json: items as `dead edit` takes them, no type lost")
     .action(async (target: string, flags: ListFlags) => onExit(await deadList(env, target, flags)));
-  targetOptions(dead.command("show"))
+  choiceOptions(dead.command("show"))
     .description("show dead letters with their items, errors and stacks")
-    .argument("<ID...>", "as `dead list` shows them")
     .option("--json", "print the letter as JSON; several as an array")
     .option("--exact", "items as `dead edit` takes them, no type lost")
     .action(async (target: string, ids: string[], flags: ListFlags) =>
@@ -61,7 +62,7 @@ export async function deadList(env: Env, target: string, flags: ListFlags): Prom
   return await withLetters(env, target, flags, async (opened) => {
     const damaged = await opened.letters.countDamaged();
     if (damaged > 0) tell(`warn ${grouped(damaged)} dead letters were damaged on disk and are not shown`);
-    if (flags.json === true) await printArray(opened, target, flags);
+    if (flags.json === true) await printArray(opened, filterOf(target, flags.id ?? [], flags), flags);
     else await printTable(opened, target, flags);
     return EXIT.done;
   });
@@ -72,21 +73,33 @@ export async function deadShow(
   env: Env,
   target: string,
   ids: readonly string[],
-  flags: TargetFlags & Pick<ListFlags, "json" | "exact">,
+  flags: ListFlags,
 ): Promise<number> {
+  const choice = choiceOf(target, ids, flags);
   return await withLetters(env, target, flags, async (opened) => {
-    const found = await lettersOf(opened, target, ids);
-    if (flags.json === true) {
-      const shown = found.map((letter) => letterAsJson(letter, flags.exact));
-      await print(`${JSON.stringify(shown.length === 1 ? shown[0] : shown, undefined, 2)}\n`);
-    } else for (const letter of found) await print(`${describeLetter(letter, flags.exact)}\n`);
+    if (flags.all === true && flags.json === true) await printArray(opened, choice, flags);
+    else if (flags.all === true) {
+      for await (const letter of opened.letters.list(choice))
+        if (!(await print(`${describeLetter(letter, flags.exact)}\n`))) break;
+    } else await showThese(await lettersOf(opened, target, ids), flags);
     return EXIT.done;
   });
 }
 
-async function printArray({ letters }: OpenedLetters, target: string, flags: ListFlags): Promise<void> {
+async function showThese(found: readonly DeadLetter[], { json, exact }: ListFlags): Promise<void> {
+  if (json === true) {
+    const shown = found.map((letter) => letterAsJson(letter, exact));
+    await print(`${JSON.stringify(shown.length === 1 ? shown[0] : shown, undefined, 2)}\n`);
+  } else for (const letter of found) await print(`${describeLetter(letter, exact)}\n`);
+}
+
+async function printArray(
+  { letters }: OpenedLetters,
+  choice: DeadLetterFilter,
+  flags: ListFlags,
+): Promise<void> {
   let before = "[";
-  for await (const letter of letters.list(filterOf(target, flags.id ?? [], flags))) {
+  for await (const letter of letters.list(choice)) {
     if (!(await print(`${before}\n${JSON.stringify(letterAsJson(letter, flags.exact))}`))) return;
     before = ",";
   }

@@ -42,25 +42,36 @@ export interface DeadLetterFilter {
   readonly limit?: number;
 }
 
-/** Ids, or a filter; `{}` is all of them. */
+/** Letters one by one with `for await`, or all at once with `await`. */
+export type DeadLetterList = AsyncIterable<DeadLetter> & PromiseLike<DeadLetter[]>;
+
+/** Ids, a stage's name, or a filter; `{}` is all of them. */
 export type DeadLetterChoice = string | readonly string[] | DeadLetterFilter;
+
+/** What makes another item of a dead one, or that item itself. */
+export type DeadLetterChange =
+  | ((item: unknown, letter: DeadLetter) => unknown)
+  | object
+  | string
+  | number
+  | bigint
+  | boolean
+  | null;
 
 /** The dead letters of a run. */
 export interface DeadLetterDesk {
-  /** By stage and id, a page in memory at a time. */
-  list(choice?: DeadLetterChoice): AsyncIterable<DeadLetter>;
+  /** By stage and id, a page in memory at a time; awaited, all of them in an array. */
+  list(choice?: DeadLetterChoice): DeadLetterList;
   /** The letters of this id: one, or none, a stage. */
   get(id: string): Promise<DeadLetter[]>;
   count(stage?: string): Promise<number>;
   /**
-   * Puts what `change` makes of an item in its place; `undefined` leaves it as it is. Letters that somebody else has
+   * Puts what `change` makes of an item in its place, or `change` itself where it is no function; `undefined` leaves
+   * it as it is. Letters that somebody else has
    * changed meanwhile are not touched. Rejects with UsageError MR_ITEM_INVALID when the stage's schema refuses an
    * item, EncodingError for one that cannot be stored, and with what `change` throws; pages before that one stay edited.
    */
-  edit(
-    choice: DeadLetterChoice,
-    change: (item: unknown, letter: DeadLetter) => unknown,
-  ): Promise<{ readonly edited: number }>;
+  edit(choice: DeadLetterChoice, change: DeadLetterChange): Promise<{ readonly edited: number }>;
   /**
    * Puts letters back on their stages with fresh attempts. Each is dead or waiting at any moment, so that it can be
    * said again after whatever happened. A run that is over takes them along when it goes on.

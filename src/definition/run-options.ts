@@ -66,6 +66,7 @@ export interface Handle {
    * resumed, and the run goes on.
    */
   stop(how?: { readonly now?: boolean; readonly stage?: string }): Promise<void>;
+  stop(stage: string, how?: { readonly now?: boolean }): Promise<void>;
   /** Sets the number of a stage's instances, whatever its settings say. Those too many finish what is in hand. */
   scale(stage: string, instances: number): Promise<void>;
   /**

@@ -6,6 +6,7 @@ export function shapeOf(definition: Definition): PipelineShape {
   return {
     name,
     ...(job && { kind: "job" }),
+    ...(job?.split === undefined && job?.input === undefined && job && { needsInput: true }),
     nodes: [...nodes.values()].map(({ name, kind, part, settings, input }) => ({
       name,
       kind,

@@ -82,6 +82,8 @@ export interface PipelineShape {
   readonly name: string;
   /** `job` for what `job()` made: it takes an input and has a result. */
   readonly kind?: "job";
+  /** Jobs that have neither an input of their own nor a split that might do without one. */
+  readonly needsInput?: boolean;
   readonly nodes: readonly NodeShape[];
   readonly edges: readonly EdgeShape[];
   readonly durability: "disk" | "process";

@@ -1,3 +1,4 @@
+import { parseDuration } from "../definition/duration.ts";
 import { retryDelayMs } from "../definition/retry-delay.ts";
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
@@ -150,8 +151,7 @@ export class Failures {
 /** What a RetryLater asks for. */
 function ownDelay(error: Error): number | undefined {
   if (error.name !== "RetryLater" || !("delayMs" in error)) return undefined;
-  const delayMs = Number(error.delayMs);
-  return Number.isFinite(delayMs) && delayMs >= 0 ? delayMs : undefined;
+  return parseDuration(error.delayMs);
 }
 
 function sizeOf({ error }: AttemptInfo): number {

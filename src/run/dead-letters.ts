@@ -1,8 +1,10 @@
 import type {
   DeadLetter,
+  DeadLetterChange,
   DeadLetterChoice,
   DeadLetterDesk,
   DeadLetterFilter,
+  DeadLetterList,
 } from "../definition/dead-letter.ts";
 import type { Clock } from "../env/env.ts";
 import type { StoredDeadLetter } from "../records/dead-letter.ts";
@@ -11,6 +13,7 @@ import { Frame } from "../wire/frame.ts";
 import { ItemDecoder, packValue, unpackValue } from "../wire/item-codec.ts";
 import { onlyItem, replaceItem } from "../wire/replace-item.ts";
 import { filterOf, isByKey, matches } from "./letter-choice.ts";
+import { letterList } from "./letter-list.ts";
 import type { RecordsAccess } from "./reach-run.ts";
 
 /** Letters of a page that is read; it ends earlier when they are large. */
@@ -68,8 +71,8 @@ export class DeadLetters implements DeadLetterDesk {
   }
 
   /** All letters by stage and id, a page in memory at a time. Those that are added meanwhile may be among them. */
-  async *list(choice: DeadLetterChoice = {}): AsyncGenerator<DeadLetter> {
-    for await (const { letter } of this.read(filterOf(choice))) yield letter;
+  list(choice: DeadLetterChoice = {}): DeadLetterList {
+    return letterList(this.read(filterOf(choice, this.#parts.stages)));
   }
 
   /** The letters that a filter lets through, with their records. */
@@ -140,7 +143,7 @@ export class DeadLetters implements DeadLetterDesk {
   ): Promise<void> {
     let stage = "";
     let ids: string[] = [];
-    for await (const [at, id] of this.#chosen(filterOf(choice))) {
+    for await (const [at, id] of this.#chosen(filterOf(choice, this.#parts.stages))) {
       if (ids.length > 0 && (at !== stage || ids.length >= STEP)) {
         await step(stage, ids);
         ids = [];
@@ -170,14 +173,11 @@ export class DeadLetters implements DeadLetterDesk {
     return { dropped };
   }
 
-  async edit(
-    choice: DeadLetterChoice,
-    change: (item: unknown, letter: DeadLetter) => unknown,
-  ): Promise<{ edited: number }> {
+  async edit(choice: DeadLetterChoice, change: DeadLetterChange): Promise<{ edited: number }> {
     const { edited } = await this.editWith(choice, async (letters) => {
       const items: { id: string; item: unknown; from: ReadLetter }[] = [];
       for (const from of letters) {
-        const item = await change(from.letter.item, from.letter);
+        const item = typeof change === "function" ? await change(from.letter.item, from.letter) : change;
         if (item !== undefined) items.push({ id: from.letter.id, item, from });
       }
       const [first] = letters;
@@ -218,7 +218,7 @@ export class DeadLetters implements DeadLetterDesk {
       edited += answer.edited;
       changed.push(...answer.changed);
     };
-    for await (const read of this.read(filterOf(choice))) {
+    for await (const read of this.read(filterOf(choice, this.#parts.stages))) {
       if (by !== undefined && read.letter.edited?.by === by) {
         skipped++;
         continue;

@@ -30,8 +30,13 @@ export function handleVerbs(
     close: (source) => run.close(source),
     pause: (stage) => commands.hold(stage, "paused", false),
     resume: (stage) => commands.release(stage),
-    stop: ({ stage, now = false } = {}) =>
-      stage === undefined ? run.stop(now) : commands.hold(stage, "stopped", now),
+    stop: (
+      what: { readonly now?: boolean; readonly stage?: string } | string = {},
+      how: { readonly now?: boolean } = {},
+    ) => {
+      const { stage, now = false } = typeof what === "string" ? { ...how, stage: what } : what;
+      return stage === undefined ? run.stop(now) : commands.hold(stage, "stopped", now);
+    },
     scale: async (stage, instances) => {
       if (!Number.isSafeInteger(instances) || instances < 1 || instances > MAX_INSTANCES) {
         throw new UsageError(

@@ -44,6 +44,15 @@ async function prepareInput(env: Env, data: string, given: GivenInput): Promise<
   return await spool(env, data, "value", [encoded(value, "the input of the job")]);
 }
 
+/** For a run that was given none. @throws UsageError MR_USAGE when the job cannot do without. */
+export function checkInput({ name, needsInput }: PipelineShape): void {
+  if (needsInput === true)
+    throw new UsageError(
+      "MR_USAGE",
+      `job ${name}: it has no input; give one with --input FILE, or as input of run() or job()`,
+    );
+}
+
 /** {@link prepareInput} where one was given. @throws UsageError MR_USAGE when it is no job that is run. */
 export async function readInput(
   env: Env,

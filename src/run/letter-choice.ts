@@ -2,9 +2,9 @@ import type { DeadLetter, DeadLetterChoice, DeadLetterFilter } from "../definiti
 import { parseDuration } from "../definition/duration.ts";
 import { describeValue, UsageError } from "../errors.ts";
 
-/** The filter that a choice comes to. Throws UsageError MR_USAGE for what is none. */
-export function filterOf(choice: DeadLetterChoice): DeadLetterFilter {
-  if (typeof choice === "string") return { ids: [choice] };
+/** The filter that a choice comes to; `stages` are those of the run. Throws UsageError MR_USAGE for what is none. */
+export function filterOf(choice: DeadLetterChoice, stages: readonly string[] = []): DeadLetterFilter {
+  if (typeof choice === "string") return stages.includes(choice) ? { stage: choice } : { ids: [choice] };
   if (Array.isArray(choice)) return { ids: choice as readonly string[] };
   if (typeof choice !== "object" || choice === null) {
     throw new UsageError(

@@ -19,7 +19,7 @@ import { recordKeys } from "../records/record-store.ts";
 import { checkInstances } from "./check-instances.ts";
 import { dataError, openDataDirectory } from "./data-directory.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { type GivenInput, readInput, storedInput } from "./job-input.ts";
+import { checkInput, type GivenInput, readInput, storedInput } from "./job-input.ts";
 import { jobOutcome } from "./job-outcome.ts";
 import { localLetters } from "./local-letters.ts";
 import { lockRun } from "./lock-run.ts";
@@ -110,11 +110,12 @@ export class LocalRun {
         ...(input && { input: input.identity }),
         resume: options.resume,
       });
+      const identity = input?.identity ?? resumed?.input;
+      if (identity === undefined) checkInput(shape);
       const run = resumed?.run ?? store.newName();
       await env.disk.makeDirectory(store.directoryOf(shape.name, run));
       const lock = await lockRun(env, store, shape.name, run);
       undo.push(() => lock.release());
-      const identity = input?.identity ?? resumed?.input;
       await input?.place(store.directoryOf(shape.name, run));
       const manifest: RunManifest = {
         format: 1,

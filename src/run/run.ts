@@ -4,12 +4,14 @@ import { definitionOf } from "../definition/definition-of.ts";
 import type { Handle, RunOptions, RunStatus } from "../definition/run-options.ts";
 import type { RunResult } from "../definition/run-result.ts";
 import type { NodeShape } from "../definition/shape.ts";
+import { shapeOf } from "../definition/shape-of.ts";
 import { nodeEnv } from "../env/node.ts";
 import { describeValue, UsageError } from "../errors.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import { handleVerbs } from "./handle-verbs.ts";
 import { InProcessRun } from "./in-process-run.ts";
 import { jobHandle } from "./job-handle.ts";
+import { checkInput } from "./job-input.ts";
 import { outputOf } from "./job-outcome.ts";
 import { LocalRun } from "./local-run.ts";
 import type { Resume } from "./run-store.ts";
@@ -21,6 +23,7 @@ import { readVersion } from "./version.ts";
  * processes of their own; a pipeline without one runs inside this process over memory streams.
  */
 export async function startRun(what: unknown, options: RunOptions): Promise<Handle> {
+  checkOptions(options);
   const definition = definitionOf(what);
   const module = definition === undefined ? moduleOf(what) : definition.module;
   const handle =
@@ -37,6 +40,23 @@ export async function startRun(what: unknown, options: RunOptions): Promise<Hand
     }
   }
   return handle;
+}
+
+const OPTIONS: readonly (keyof RunOptions)[] = [
+  "params",
+  "input",
+  "data",
+  "streams",
+  "instances",
+  "resume",
+  "signal",
+];
+
+/** A misspelt option must not go by unseen. */
+function checkOptions(options: RunOptions): void {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.some((known) => known === name));
+  if (unknown === undefined) return;
+  throw new UsageError("MR_USAGE", `run: there is no option ${unknown}; there are ${OPTIONS.join(", ")}`);
 }
 
 function moduleOf(what: unknown): string {
@@ -62,6 +82,7 @@ async function startInProcess(
   const { input } = options;
   if (input !== undefined && definition.job === undefined)
     throw new UsageError("MR_USAGE", `pipeline ${definition.name}: it takes no input; only a job does`);
+  if (input === undefined) checkInput(shapeOf(definition));
   const run = await InProcessRun.start({
     env: nodeEnv,
     definition,

@@ -42,8 +42,14 @@ export function readOptions(definition: Definition, options: SimulateOptions): S
   const { input } = options;
   if (input !== undefined && definition.job === undefined)
     throw bad("input", `pipeline ${definition.name} takes none; only a job does`);
+  const { redeliver, killAt } = options;
+  const ofFaults = Object.entries({ redeliver, killAt }).filter(
+    ([name, value]) => value !== undefined && !definition.nodes.has(name),
+  );
   const { patienceMs = 1_000, maxCalls = 1_000_000, stubs = {}, sources = {} } = options;
-  const own = Object.entries(options).filter(([name]) => !OPTIONS.includes(name));
+  const own = Object.entries(options).filter(
+    ([name]) => !OPTIONS.includes(name) && !ofFaults.some(([fault]) => fault === name),
+  );
   const nodes = new Map(definition.nodes);
   for (const [name, items] of [...own, ...Object.entries(sources)]) feed(nodes, name, items);
   // Nobody is there to push: a source that is not fed has nothing to give.
@@ -76,7 +82,7 @@ export function readOptions(definition: Definition, options: SimulateOptions): S
     startAt: start,
     untilMs,
     instances: new Map(Object.entries(instances)),
-    faults,
+    faults: { ...faults, ...Object.fromEntries(ofFaults) } as Faults,
     patienceMs: whole("patienceMs", patienceMs, 0),
     maxCalls: whole("maxCalls", maxCalls, 1),
     definition: { ...definition, nodes },

@@ -47,6 +47,10 @@ export interface SimulateOptions<Params = Record<string, unknown>, Input = unkno
   /** Sources by name, as at the top level: for a source whose name is that of an option. */
   readonly sources?: Readonly<Record<string, unknown>>;
   readonly faults?: Faults;
+  /** As in `faults`, unless a source is called so. */
+  readonly redeliver?: Faults["redeliver"];
+  /** As in `faults`, unless a source is called so. */
+  readonly killAt?: Faults["killAt"];
   /**
    * Real milliseconds that the virtual clock waits for a function of yours that awaits something real and stands
    * still: then time goes on without it, and its `timeoutMs` passes. Default 1,000.

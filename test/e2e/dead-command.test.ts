@@ -92,6 +92,10 @@ test("the letters of a finished run: as JSON exactly what is documented, as a ta
   ]);
   expect(JSON.parse(one.stdout)).toEqual(three);
   const two = [letters[0]?.id ?? "", letters[1]?.id ?? ""];
+  const all = await project.millrace(["dead", "show", "odd", "--all", "--json", "--data", project.data]);
+  expect(JSON.parse(all.stdout).length).toBeGreaterThan(1);
+  const none = await project.millrace(["dead", "show", "odd", "--data", project.data]);
+  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("--all") });
   const both = await project.millrace(["dead", "show", "odd", ...two, "--json", "--data", project.data]);
   expect(JSON.parse(both.stdout)).toEqual(letters.slice(0, 2));
 });

@@ -1,4 +1,4 @@
-import { pipeline, type RunEvent, start } from "millrace";
+import { pipeline, push, type RunEvent, start } from "millrace";
 import { expect, test } from "vitest";
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -115,4 +115,22 @@ test("a paused source waits before its next item and does not start over; one wh
   await handle.stop({ now: true });
   expect((await handle.done).status).toBe("stopped");
   expect(seen).toEqual(numbers(seen.length));
+});
+
+test("a stage may be stopped by its name, and only that one stops; what a run does not know is refused", async () => {
+  const p = pipeline("named");
+  const got: number[] = [];
+  p.source("feed", push<number>()).to(p.sink("work", (n: number) => void got.push(n)));
+  await expect(start(p, { instnaces: { work: 2 } } as never)).rejects.toMatchObject({
+    code: "MR_USAGE",
+    message: expect.stringContaining("there is no option instnaces; there are params, input, data"),
+  });
+  const handle = await start(p);
+  await handle.stop("work");
+  await handle.push("feed", [1, 2]);
+  await handle.close("feed");
+  expect(await handle.status()).toMatchObject({ stages: { work: { completed: 0 } } });
+  await handle.resume("work");
+  expect((await handle.done).status).toBe("completed");
+  expect(got).toEqual([1, 2]);
 });

@@ -92,3 +92,24 @@ test("a stage that letters are being put back on is not completed meanwhile", as
   if (replay.status === "fulfilled") expect(replay.value.replayed).toBe(done.length);
   else expect(replay.reason).toMatchObject({ code: "MR_STAGE_COMPLETED" });
 });
+
+test("the list of a run's letters can be awaited, a stage's name chooses its letters, a value is an edit", async () => {
+  const p = pipeline("short");
+  const got: number[] = [];
+  const work = (n: number): void => {
+    if (n < 10) throw new Error("too small");
+    got.push(n);
+  };
+  p.source("feed", push<number>()).to(p.sink("work", work, { retry: { attempts: 1 } }));
+  const handle = await start(p);
+  await handle.push("feed", [1, 2, 30]);
+  await expect.poll(() => handle.dead.count(), SOON).toBe(2);
+  const letters = await handle.dead.list("work");
+  expect(letters.map(({ item }) => item).sort()).toEqual([1, 2]);
+  expect(await handle.dead.list({ error: "nothing like it" })).toEqual([]);
+  expect(await handle.dead.edit(letters[0]?.id ?? "", 10)).toEqual({ edited: 1 });
+  expect(await handle.dead.replay("work")).toEqual({ replayed: 2, unreadable: [] });
+  await expect.poll(() => got, SOON).toEqual([30, 10]);
+  await handle.close("feed");
+  expect((await handle.done).deadLetters).toBe(1);
+});

@@ -37,7 +37,10 @@ test("only process is required: lines and elements are tasks, the result is the 
     Array.from({ length: 5_000 }, (_, n) => n * 2),
   );
   await expect(run(doubles, { input: 5 as never })).rejects.toThrow(/its input is 5 \(number\)/);
-  await expect(run(doubles)).rejects.toThrow(/it has no input/);
+  await expect(run(doubles)).rejects.toMatchObject({
+    name: "UsageError",
+    message: expect.stringMatching(/^job doubles: it has no input; give one/),
+  });
 });
 
 test("results keep the order of the split, whatever order they come in; a fold sees every one once", async () => {
@@ -154,6 +157,7 @@ test("a task that fails for good fails the job at once; the error has the task, 
     input: 3,
     error: { name: "RangeError", message: "three" },
   });
+  expect((error as JobFailedError).task).toEqual({ position: 2, input: (error as JobFailedError).input });
   expect((error as JobFailedError).message).toMatch(/task 2 has failed: RangeError: three/);
   expect((error as JobFailedError).error?.stack).toContain("job.test.ts");
   expect(calls).toBe(2);

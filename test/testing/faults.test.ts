@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { many, pipeline } from "millrace";
+import { many, pipeline, push } from "millrace";
 import { simulate } from "millrace/testing";
 import { expect, test } from "vitest";
 
@@ -149,4 +149,17 @@ test("whatever dies and breaks, every item comes out, and each stage stores what
     ),
     { numRuns: 60 },
   );
+});
+
+test("faults may stand beside the sources", async () => {
+  const p = pipeline("beside");
+  p.source("feed", push<number>())
+    .to(p.stage("work", (n: number) => n))
+    .to(p.sink("out", (_: number) => undefined));
+  const result = await simulate(p, { feed: [1, 2, 3], killAt: { work: 2 }, redeliver: { out: [1] } });
+  expect(result.faults.map(({ kind, stage }) => `${kind} ${stage}`).sort()).toEqual([
+    "kill work",
+    "redeliver out",
+  ]);
+  expect(result.received.out).toHaveLength(3);
 });

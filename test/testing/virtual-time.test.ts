@@ -126,7 +126,7 @@ test("until stops a run in the middle; what is left is neither lost nor dead", a
     p.sink(
       "out",
       (n: number) => {
-        if (n === 2) throw new RetryLater(120_000);
+        if (n === 2) throw new RetryLater("2m");
       },
       { retry: { attempts: 100 } },
     ),

@@ -34,7 +34,8 @@ export class VirtualTime {
     this.#random = random;
     this.clock = { now: () => startAt + this.#now, mono: () => this.#now };
     this.timers = {
-      after: (ms, fire) => this.#after(ms, fire),
+      // Nobody waits for what goes on in the background.
+      after: (ms, fire, options) => this.#after(ms, fire, options?.background === true),
       every: (ms, fire) => this.#every(ms, fire),
       soon: (fire) => {
         this.#soon.push(fire);
@@ -86,11 +87,11 @@ export class VirtualTime {
     this.#now = Math.max(this.#now, at);
   }
 
-  #after(ms: number, fire: () => void): Timer {
+  #after(ms: number, fire: () => void, isBackground = false): Timer {
     const timer: Pending = {
       at: this.#now + (ms > 0 ? ms : 0),
       fire,
-      onGone: this.onTimer?.(),
+      onGone: isBackground ? undefined : this.onTimer?.(),
       isOver: false,
     };
     // Timers of one moment fire in the order in which they were set.

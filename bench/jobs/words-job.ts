@@ -13,7 +13,7 @@ export default job("words", {
     writeFileSync(out, `${Date.now()}`);
     yield* ranges(text, bytes, chunk);
   },
-  process: (range) => countWords(range),
+  process: countWords,
   combine: {
     init: () => new Map<string, number>(),
     add: (counts, part) => new Totals(counts).add(part),

@@ -120,8 +120,9 @@ export interface PlainJobOptions<TaskType, Returned, Setup, Acc, Output, Params 
  * @throws DefinitionError MR_BAD_NAME, MR_BAD_OPTION.
  */
 export function job<
-  Yielded,
-  Returned,
+  // n.b. a process that says its type is compared before a split that leaves one to be inferred has been looked at.
+  Yielded = never,
+  Returned = unknown,
   Setup = undefined,
   Acc = unknown,
   Output = Awaited<Returned>[],
@@ -132,8 +133,8 @@ export function job<
 ): Job<Tasks<string>, Output, Params>;
 export function job<
   Input,
-  Yielded,
-  Returned,
+  Yielded = never,
+  Returned = unknown,
   Setup = undefined,
   Acc = unknown,
   Output = Awaited<Returned>[],

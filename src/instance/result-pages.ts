@@ -8,8 +8,10 @@ const PAGE_BYTES = 256 * 1024;
 /** Smaller pages are put together when there are many: a record costs memory, however small it is. */
 const SMALL_BYTES = 64 * 1024;
 const MANY_SMALL = 64;
-/** Decoded pages that are kept, by the size of their bytes. */
-const KEPT_BYTES = 16 * 1024 * 1024;
+/** Decoded pages that are kept, by what they take in memory: */
+const KEPT_BYTES = 32 * 1024 * 1024;
+/** a tiny result takes ten times its bytes. */
+const ENTRY_BYTES = 96;
 
 /** A task's position and its result; without a result when the task was given up. */
 export type Entry = readonly [position: number, result?: unknown];
@@ -102,9 +104,8 @@ export class ResultPages {
 
   #keep(page: Page, entries: readonly Entry[]): void {
     page.first = entries[0]?.[0] ?? 0;
-    if (this.#kept + page.bytes > KEPT_BYTES) return;
-    page.entries = entries;
-    this.#kept += page.bytes;
+    if (this.#kept + weightOf(page) > KEPT_BYTES) return;
+    this.hold(page, entries);
   }
 
   /** The entries of a page, read back when they are not kept. */
@@ -119,13 +120,13 @@ export class ResultPages {
   hold(page: Page, entries: readonly Entry[]): void {
     if (page.entries !== undefined) return;
     page.entries = entries;
-    this.#kept += page.bytes;
+    this.#kept += weightOf(page);
   }
 
   /** All of a page has been taken: only its record is left. */
   taken(page: Page): void {
     this.#small.delete(page);
-    if (page.entries !== undefined) this.#kept -= page.bytes;
+    if (page.entries !== undefined) this.#kept -= weightOf(page);
     page.entries = undefined;
   }
 
@@ -164,6 +165,11 @@ export class ResultPages {
   firstOf(frame: Frame): Entry {
     return decode(frame, this.#decoder, 0);
   }
+}
+
+/** What a page takes in memory while it is decoded. */
+function weightOf({ bytes, count }: Page): number {
+  return bytes + count * ENTRY_BYTES;
 }
 
 /** Frames, each behind its length. */

@@ -63,6 +63,24 @@ export function inference(): void {
   });
   expectType<Equal<typeof lines, Job<Iterable<string> | AsyncIterable<string>, number>>>();
 
+  const typed = job("typed", {
+    params: z.object({ count: z.number() }),
+    *split(_input: undefined, { params: { count } }) {
+      for (let n = 0; n < count; n++) yield { n };
+    },
+    process: ({ n }: { readonly n: number }) => n,
+    combine: { init: 0, add: (sum, n) => sum + n, finish: (sum) => sum },
+  });
+  expectType<Equal<typeof typed, Job<undefined, number, { count: number }>>>();
+  job("wrong", {
+    params: z.object({ count: z.number() }),
+    // @ts-expect-error process takes something else
+    *split(_input: undefined, { params: { count } }) {
+      yield count;
+    },
+    process: ({ n }: { readonly n: number }) => n,
+  });
+
   const params = job("params", {
     params: z.object({ factor: z.number() }),
     process: (n: number, ctx) => {

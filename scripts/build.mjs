@@ -5,26 +5,55 @@
 // since V8 then compiles the module loader itself, 4 MB of private memory of the 20 that an instance may have.
 import { spawnSync } from "node:child_process";
 import { renameSync, rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 // Each lies at dist/<folder>/<name>.js, chunks at dist/chunks/: code that looks for a sibling of its own goes by
 // "../", whichever of them it ends up in.
-const ENTRIES = [
+//
+// Those that run beside the user's module share one copy of errors and definitions with it. Those that do not are built
+// apart, else what they happen to share would be cut out of the others into further files.
+const BESIDE_USER = [
   "index",
-  "cli/main",
-  "cli/doctor-child",
-  "cli/test-bundler",
   "instance/main",
   "testing/simulate",
-  "streams/main",
   "bundle/describe-child",
   "bundle/edit-child",
   "bundle/import-bundle",
-  "bundle/file-meta",
 ];
+const APART = ["cli/main", "cli/doctor-child", "streams/main", "bundle/file-meta"];
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
+/**
+ * Has every file that starts a chunk load what the process has loaded anyway: the index, and in what only instances
+ * import, the instance. esbuild puts together what the same files load, so that all of this becomes one chunk each.
+ */
+const oneChunk = {
+  name: "one-chunk",
+  setup(builder) {
+    const index = path("src/index.ts");
+    const instance = path("src/instance/instance.ts");
+    const isStart = ({ kind }) => kind === "entry-point" || kind === "dynamic-import";
+    builder.onResolve({ filter: /^anchor:/ }, ({ path: file }) => ({
+      path: file.slice("anchor:".length),
+      sideEffects: true,
+    }));
+    builder.onResolve({ filter: /^[./]/ }, ({ kind, path: file, resolveDir }) =>
+      isStart({ kind }) ? { path: resolve(resolveDir, file), namespace: "start" } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: "start" }, ({ path: file }) => {
+      const isOfInstance = file.startsWith(path("src/instance/"));
+      const loaded = isOfInstance ? [index, instance] : [index];
+      const anchors = loaded.map((name) => `import ${JSON.stringify(`anchor:${name}`)};`);
+      return {
+        contents: `${anchors.join("")}export * from ${JSON.stringify(`anchor:${file}`)};`,
+        resolveDir: dirname(file),
+      };
+    });
+  },
+};
+
 const fresh = path("dist.new");
 rmSync(fresh, { recursive: true, force: true });
 const { status } = spawnSync(
@@ -49,14 +78,16 @@ const options = {
   legalComments: "none",
   logLevel: "warning",
 };
-await build({
+const entries = (names) => Object.fromEntries(names.map((name) => [name, path(`src/${name}.ts`)]));
+const split = {
   ...options,
-  entryPoints: Object.fromEntries(ENTRIES.map((entry) => [entry, path(`src/${entry}.ts`)])),
   outdir: fresh,
   format: "esm",
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
-});
+};
+await build({ ...split, entryPoints: entries(BESIDE_USER), plugins: [oneChunk] });
+await build({ ...split, entryPoints: entries(APART) });
 // The watchdog's thread as CommonJS: a thread that starts the loader for ES modules needs half a megabyte more.
 await build({
   ...options,

@@ -9,7 +9,7 @@ export async function doneSources(shape: PipelineShape, streams: StreamsProcess)
   for (const { name, kind } of shape.nodes) {
     if (kind !== "source") continue;
     const { value } = await streams.request("get", { key: recordKeys.sourceState(name) });
-    if (value !== undefined && readSourceState(value, () => "", 0).isDone) done.push(name);
+    if (value !== undefined && readSourceState(value, 0).isDone) done.push(name);
   }
   return done;
 }

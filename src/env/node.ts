@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { availableParallelism, totalmem, userInfo } from "node:os";
+import { crypto } from "./crypto.ts";
 import type { Env, Timers } from "./env.ts";
 import { nodeDisk } from "./node-disk.ts";
 import { nodeNet } from "./node-net.ts";
@@ -41,7 +41,7 @@ const timers: Timers = {
 /** The real world. */
 export const nodeEnv: Env = {
   clock: { now: () => Date.now(), mono: () => performance.now() },
-  random: { float: () => Math.random(), bytes: (length) => randomBytes(length) },
+  random: { float: () => Math.random(), bytes: (length) => crypto().randomBytes(length) },
   timers,
   disk: nodeDisk,
   net: nodeNet,

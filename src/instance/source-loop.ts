@@ -67,6 +67,7 @@ export class SourceLoop {
     this.#key = recordKeys.sourceState(node.name);
     this.#outputs = new Outputs(env, targetsOf(definition, node.name), (place, count) => {
       const state = this.#state as SourceState;
+      state.nonce ||= env.random.bytes(8).toString("hex");
       return origins.at(state.nonce, place, this.#given.next(place, count));
     });
     this.#transactions = new Transactions(node.name);
@@ -74,10 +75,10 @@ export class SourceLoop {
 
   async start(): Promise<void> {
     await this.#connect();
-    const { env, definition, node } = this.#options;
+    const { definition, node } = this.#options;
     const stored = this.#connection?.welcome.sourceState;
     const targets = targetsOf(definition, node.name).length;
-    this.#state = readSourceState(stored, () => env.random.bytes(8).toString("hex"), targets);
+    this.#state = readSourceState(stored, targets);
     this.#given = new GivenItems(this.#state);
     this.#sinceToken = 0;
     this.#transactions.continueAfter(this.#state.n);
@@ -123,7 +124,7 @@ export class SourceLoop {
         });
         this.#connection = connection;
         const state = connection.welcome.sourceState;
-        const durable = state === undefined ? 0 : readSourceState(state, () => "", 0).n;
+        const durable = state === undefined ? 0 : readSourceState(state, 0).n;
         this.#transactions.resend(connection, durable);
         this.#wake?.();
         return;

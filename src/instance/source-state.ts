@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { crypto } from "../env/crypto.ts";
 import { ORIGIN_BYTES } from "../wire/ids.ts";
 import { encodeStandalone, unpackValue } from "../wire/item-codec.ts";
 import type { Place } from "./open-frames.ts";
@@ -7,7 +7,10 @@ import type { Place } from "./open-frames.ts";
 export interface SourceState {
   /** The last token, encoded; undefined before the first. */
   token: Uint8Array | undefined;
-  /** Part of the ids of this source's items: the same when it is started again from a token. */
+  /**
+   * Part of the ids of this source's items: the same when it is started again from a token. Empty until there is an
+   * item to be named.
+   */
   nonce: string;
   /** Items given to each target up to the token: the ids of the next ones continue from here. */
   given: readonly number[];
@@ -30,14 +33,10 @@ export function setToken(state: SourceState, token: unknown): boolean {
 }
 
 /** The state to start from. Without a token the source starts over, and its items get other ids than before. */
-export function readSourceState(
-  stored: Uint8Array | undefined,
-  newNonce: () => string,
-  targets: number,
-): SourceState {
+export function readSourceState(stored: Uint8Array | undefined, targets: number): SourceState {
   const fresh: SourceState = {
     token: undefined,
-    nonce: newNonce(),
+    nonce: "",
     given: new Array<number>(targets).fill(0),
     laned: {},
     sinceToken: 0,
@@ -72,7 +71,8 @@ export class SourceOrigins {
     const key = `${nonce}/${lane === 0 ? target : `${target}~${lane}`}/${part}`;
     let origin = this.#known.get(key);
     if (origin === undefined) {
-      origin = createHash("sha256")
+      origin = crypto()
+        .createHash("sha256")
         .update(`${this.#run}\0${this.#source}\0${key}`)
         .digest()
         .subarray(0, ORIGIN_BYTES);

@@ -10,15 +10,18 @@ export function itemId(origin: string, index: number): string {
 
 /** Origins for the frames of one instance: unique by chance between instances, by number within one. */
 export class OriginSequence {
-  readonly #bytes: Buffer;
+  readonly #random: Random;
+  readonly #bytes = Buffer.alloc(ORIGIN_BYTES);
+  #isDrawn = false;
 
   constructor(random: Random) {
-    this.#bytes = Buffer.alloc(ORIGIN_BYTES);
-    random.bytes(8).copy(this.#bytes, 0);
+    this.#random = random;
   }
 
   /** The next origin, valid until the following call. */
   next(): Buffer {
+    if (!this.#isDrawn) this.#random.bytes(8).copy(this.#bytes, 0);
+    this.#isDrawn = true;
     this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(8) + 1) >>> 0, 8);
     if (this.#bytes.readUInt32BE(8) === 0)
       this.#bytes.writeUInt32BE((this.#bytes.readUInt32BE(4) + 1) >>> 0, 4);

@@ -10,10 +10,14 @@ import { latencies } from "./latencies.ts";
 async function started(repository: string, folder: string, items: string): Promise<Millrace.Handle> {
   const { start } = (await import(join(repository, "dist/index.js"))) as typeof Millrace;
   const module = pathToFileURL(join(repository, "bench/rows/push-pipeline.ts"));
-  return await start(module, {
+  const handle = await start(module, {
     params: { items: Number(items), out: join(folder, "out.json") },
     data: join(folder, "data"),
   });
+  // Its processes are there when an item has gone through, as BullMQ's roles wait until they are connected.
+  await handle.push("feed", { sentAt: latencies.now() });
+  while ((await handle.status()).stages.sink?.completed !== 1) await pause(10);
+  return handle;
 }
 
 /** Pushes items one by one, so many outstanding; reports items a second until the last was durable. */
@@ -30,7 +34,7 @@ async function pusher([repository = "", folder = "", items = "", outstanding = "
       await Promise.all(Array.from({ length: Number(outstanding) }, lane));
       return (total / (performance.now() - began)) * 1_000;
     },
-    close: () => finished(handle, Number(items)),
+    close: () => finished(handle, Number(items) + 1),
   };
 }
 
@@ -39,12 +43,9 @@ async function prober([repository = "", folder = "", items = "", everyMs = ""]: 
   const handle = await started(repository, folder, items);
   return {
     async work() {
-      for (let i = 0; i < Number(items); i++) {
+      for (let i = 1; i < Number(items); i++) {
         await pause(Number(everyMs));
         await handle.push("feed", { sentAt: latencies.now() });
-        // The first items wait for the sink's instance to be there, as BullMQ's side waits for its worker.
-        while (i + 1 === latencies.WARM_UP && ((await handle.status()).stages.sink?.completed ?? 0) <= i)
-          await pause(10);
       }
       await finished(handle, Number(items));
       return JSON.parse(readFileSync(join(folder, "out.json"), "utf8")) as number[];
@@ -60,8 +61,6 @@ async function starter([repository = "", folder = "", instances = ""]: string[])
     async work() {
       const events = handle.events();
       const seen: number[] = [];
-      // The instances that it begins with are there first.
-      await handle.push("feed", { sentAt: 0 });
       for (let i = 0; i < Number(instances); i++) {
         const began = performance.now();
         await handle.scale("sink", i + 2);

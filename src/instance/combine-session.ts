@@ -1,9 +1,10 @@
 import type { JobDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { ensureError, RunError } from "../errors.ts";
-import { MESSAGE } from "../streams/protocol.ts";
+import { recordKeys } from "../records/record-store.ts";
+import { type DeliveredRange, MESSAGE } from "../streams/protocol.ts";
 import { Frame } from "../wire/frame.ts";
-import { encodeStandalone } from "../wire/item-codec.ts";
+import { encodeStandalone, packValue, unpackValue } from "../wire/item-codec.ts";
 import type { CombineCalls } from "./combine-calls.ts";
 import type { Combiner } from "./combiner.ts";
 import { Credit } from "./credit.ts";
@@ -18,6 +19,8 @@ import { END_POSITION } from "./split-tasks.ts";
 const CHECKPOINT_MS = 1_000;
 /** but not in more than this part of the time. */
 const CHECKPOINT_SHARE = 0.05;
+/** The record of how many tasks a job had whose result was made, and may have to be made again. */
+const TOTAL = "total";
 /** What an item costs to store, milliseconds: it is only to be known that it is little. */
 const STORE_MS = 0.001;
 
@@ -49,7 +52,9 @@ export interface SessionParts {
  * B1 A result is written down in the transaction that settles it, before anything is made of it: that cannot fail.
  * B2 The job's result is stored in the transaction that settles the word that there are no more tasks: until then
  *    that word comes again, and the stage is not complete.
- * B3 All that this life knows is stored or can be read again: the next connection begins from the records.
+ * B3 A result that comes of a task which was given up and put back, when the job's result has been made, is settled in
+ *    the transaction that stores another result, with it.
+ * B4 All that this life knows is stored or can be read again: the next connection begins from the records.
  */
 export class CombineSession {
   readonly #parts: SessionParts;
@@ -58,6 +63,10 @@ export class CombineSession {
   readonly #credit = new Credit(1, 1);
   /** The word that there are no more tasks, in hand. */
   #end: End | undefined;
+  /** An earlier life has made the result of so many tasks. */
+  #reopened: number | undefined;
+  /** Then: results that have come since, not settled. */
+  #late: DeliveredRange[] = [];
   #isOver = false;
   #draining = false;
   #checkpointAt: number;
@@ -80,7 +89,7 @@ export class CombineSession {
 
   /** Works until it is drained or the connection is lost. Throws LinkLost then. */
   async run(): Promise<void> {
-    await this.#failing(() => this.#combiner.load());
+    await this.#failing(() => this.#load());
     while (!this.#draining) {
       if (this.#parts.link.isClosed) return;
       if (this.#parts.link.inbox.length > 0) await this.#store();
@@ -90,6 +99,15 @@ export class CombineSession {
     }
     if (this.#mayCombine && this.#combiner.canCheckpoint)
       await this.#failing(() => this.#combiner.checkpoint());
+  }
+
+  async #load(): Promise<void> {
+    const { link, stage } = this.#parts;
+    await this.#combiner.load();
+    const total = await link.get(recordKeys.ofStage(stage, TOTAL));
+    if (total === undefined) return;
+    this.#reopened = unpackValue(total) as number;
+    this.#combiner.reopen();
   }
 
   drain(): void {
@@ -163,16 +181,19 @@ export class CombineSession {
         this.#end = { frame: range.f, place: range.o, total: total as number };
         continue;
       }
-      transactions.settle(range.f, range.o, "completed", range.n);
+      if (this.#reopened === undefined) transactions.settle(range.f, range.o, "completed", range.n);
+      else this.#late.push(range);
       frames.push(bytes);
       items += range.n;
     }
     const pages = this.#pages.put(frames, this.#combiner.decodes);
     await link.commit();
     this.#combiner.add(pages);
-    this.#credit.settled(items);
-    this.#ask();
-    if (items > 0) onSettled();
+    if (this.#reopened === undefined) {
+      this.#credit.settled(items);
+      this.#ask();
+      if (items > 0) onSettled();
+    }
     const merged = this.#pages.merge();
     if (merged === undefined) return;
     this.#combiner.replace(merged.gone, merged.pages);
@@ -183,15 +204,23 @@ export class CombineSession {
   async #combine(): Promise<boolean> {
     if (!this.#mayCombine) return false;
     const combiner = this.#combiner;
-    const end = this.#end;
-    const isComplete = end !== undefined && combiner.isComplete(end.total);
+    const total = this.#end?.total ?? (this.#late.length > 0 ? this.#reopened : undefined);
+    const isComplete = total !== undefined && combiner.isComplete(total) && (await this.#isAllThere());
     if (!combiner.canStep && !isComplete && !this.#isDue) return false;
     await this.#failing(async () => {
       if (combiner.canStep) await combiner.step();
-      else if (isComplete) await this.#finish(end);
+      else if (isComplete) await this.#finish(total);
       if (!this.#isOver && this.#isDue) await this.#checkpoint();
     });
     return true;
+  }
+
+  /** Where tasks may be given up and put back, their number does not say that nothing more will come. */
+  async #isAllThere(): Promise<boolean> {
+    const { job, link, stage } = this.#parts;
+    if (job.onTaskFailure === "fail" || this.#end === undefined) return true;
+    const { streams } = await link.stats();
+    return streams.every(({ name, unsettled }) => unsettled <= (name === stage ? 1 : 0));
   }
 
   get #isDue(): boolean {
@@ -206,8 +235,11 @@ export class CombineSession {
     this.#checkpointAt = now + Math.max(CHECKPOINT_MS, (now - before) / CHECKPOINT_SHARE);
   }
 
-  async #finish({ frame, place, total }: End): Promise<void> {
+  async #finish(total: number): Promise<void> {
     const { link, stage, calls, onSettled } = this.#parts;
+    const { transactions } = link;
+    const isKept = await this.#hasLetters();
+    if (isKept) await this.#combiner.keep();
     const value = await this.#combiner.finish(total);
     let bytes: Buffer;
     calls.enter();
@@ -218,12 +250,38 @@ export class CombineSession {
     } finally {
       calls.leave();
     }
-    await new LargeRecord(link, stage, "result").write(bytes);
-    this.#combiner.clear();
-    link.transactions.settle(frame, place, "completed");
-    this.#isOver = true;
+    const result = new LargeRecord(link, stage, "result");
+    if (this.#reopened !== undefined) await result.read();
+    await result.write(bytes);
+    if (isKept) transactions.record({ key: recordKeys.ofStage(stage, TOTAL), value: packValue(total) });
+    else this.#combiner.clear();
+    let settled = 0;
+    if (this.#end !== undefined) {
+      transactions.settle(this.#end.frame, this.#end.place, "completed");
+      settled++;
+      this.#isOver = !isKept;
+    }
+    for (const { f, o, n } of this.#late) {
+      transactions.settle(f, o, "completed", n);
+      settled += n;
+    }
+    this.#end = undefined;
+    this.#late = [];
     await link.commit();
-    this.#credit.settled(1);
+    if (isKept) {
+      this.#reopened = total;
+      this.#combiner.reopen();
+    }
+    this.#credit.settled(settled);
+    this.#ask();
     onSettled();
+  }
+
+  /** Whether tasks were given up, that may be put back. */
+  async #hasLetters(): Promise<boolean> {
+    if (this.#parts.job.onTaskFailure === "fail") return false;
+    if (this.#reopened !== undefined) return true;
+    const { counts } = await this.#parts.link.stats();
+    return (counts.process?.dead ?? 0) > 0;
   }
 }

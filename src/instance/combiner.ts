@@ -6,6 +6,8 @@ export interface Combiner {
   readonly decodes: boolean;
   /** Takes up what an earlier life has left. */
   load(): Promise<void>;
+  /** After {@link load}: an earlier life has made the job's result; what comes now is of tasks that were put back. */
+  reopen(): void;
   /** Takes pages that are stored now. */
   add(pages: readonly Page[]): void;
   /** Other pages stand for these now. */
@@ -22,6 +24,8 @@ export interface Combiner {
   isComplete(total: number): boolean;
   /** The job's result. Throws RunError MR_COMBINE_FAILED. */
   finish(total: number): Promise<unknown>;
+  /** Before {@link finish}: stores what is needed to make another result, should tasks that were given up be put back. */
+  keep(): Promise<void>;
   /** Removes all that it has stored, in the transaction in the making. */
   clear(): void;
 }

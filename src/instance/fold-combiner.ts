@@ -16,6 +16,8 @@ interface StoredState {
   /** Results that are in `acc`: those of the first tasks, or the number of them. */
   readonly taken: number;
   readonly acc: Uint8Array;
+  /** Of these the tasks that were given up: a result may still come, when they are put back. */
+  readonly skipped?: readonly number[];
 }
 
 export interface FoldParts {
@@ -42,7 +44,9 @@ type Add = (acc: unknown, result: unknown, index: number, context: unknown) => u
  *
  * F1 The stored state stands for exactly the results that its checkpoint says: pages are removed in the transaction
  *    that stores the state which has all of them.
- * F2 What `add` has done to a state when it threw is never stored: the next life goes on from the last checkpoint.
+ * F2 A task that was given up is taken like a result. Put back, its result is added when it comes, out of turn and
+ *    once: only while it counts as given up.
+ * F3 What `add` has done to a state when it threw is never stored: the next life goes on from the last checkpoint.
  */
 export class FoldCombiner implements Combiner {
   readonly decodes = true;
@@ -53,6 +57,11 @@ export class FoldCombiner implements Combiner {
   #queue: Page[] = [];
   #acc: unknown;
   #taken = 0;
+  #skipped = new Set<number>();
+  /** All results have been taken by an earlier life: what comes now can only be of tasks that were put back. */
+  #isReopened = false;
+  /** The state as it was before `finish`, which may have changed it. */
+  #kept: Buffer | undefined;
   #isDirty = false;
   #current: Current | undefined;
   #done: Page[] = [];
@@ -66,11 +75,18 @@ export class FoldCombiner implements Combiner {
     const stored = await this.#state.read();
     if (stored === undefined) this.#acc = await this.#begin();
     else {
-      const { taken, acc } = unpackValue(stored) as StoredState;
+      const { taken, acc, skipped } = unpackValue(stored) as StoredState;
       this.#taken = taken;
+      this.#skipped = new Set(skipped);
       this.#acc = decodeStandalone(acc);
     }
     for await (const page of this.#parts.pages.load(true)) this.add([page]);
+  }
+
+  reopen(): void {
+    this.#isReopened = true;
+    if (this.#kept !== undefined) this.#acc = decodeStandalone(this.#kept);
+    this.#kept = undefined;
   }
 
   async #begin(): Promise<unknown> {
@@ -129,10 +145,7 @@ export class FoldCombiner implements Combiner {
       throw error instanceof LinkLost ? error : calls.failure("a stored result cannot be read", error);
     }
     pages.hold(page, entries);
-    // n.b. in one that was worked on before, what has been taken comes first.
-    let at = 0;
-    if (fold.ordered) while (at < entries.length && (entries[at] as Entry)[0] < this.#taken) at++;
-    this.#current = { page, entries, at };
+    this.#current = { page, entries, at: 0 };
   }
 
   /** Takes what can be taken of the open page, for a while; gives a promise when `add` does. */
@@ -148,14 +161,14 @@ export class FoldCombiner implements Combiner {
       for (let n = 1; current.at < entries.length; n++) {
         const entry = entries[current.at] as Entry;
         index = entry[0];
-        if (fold.ordered && index !== this.#taken) break;
-        if (entry.length > 1) {
+        const isBack = this.#skipped.has(index);
+        if (fold.ordered && index > this.#taken) break;
+        if (entry.length > 1 && (isBack || !this.#isTaken(index))) {
           const next = add(this.#acc, entry[1], index, context);
           if (isThenable(next)) return this.#later(current, index, next);
           if (next !== undefined) this.#acc = next;
         }
-        current.at++;
-        this.#taken++;
+        this.#take(current, entry.length > 1);
         if ((n & 15) === 0 && env.clock.mono() > until) break;
       }
     } catch (error) {
@@ -167,13 +180,28 @@ export class FoldCombiner implements Combiner {
     return undefined;
   }
 
-  async #later(current: { at: number }, index: number, promise: PromiseLike<unknown>): Promise<void> {
+  async #later(current: Current, index: number, promise: PromiseLike<unknown>): Promise<void> {
     const what = `combine.add threw at the result of task ${index}`;
     const next = await this.#parts.calls.settled(what, promise);
     if (next !== undefined) this.#acc = next;
-    current.at++;
-    this.#taken++;
+    this.#take(current, true);
     this.#turnPage();
+  }
+
+  /** Whether an entry that is not of a task put back has been taken before: by an earlier life, of the same page. */
+  #isTaken(index: number): boolean {
+    return this.#isReopened || (this.#parts.fold.ordered && index < this.#taken);
+  }
+
+  /** The entry that a page is at has been taken. */
+  #take(current: Current, hasResult: boolean): void {
+    const [index] = current.entries[current.at++] as Entry;
+    if (this.#skipped.has(index)) {
+      if (hasResult) this.#skipped.delete(index);
+    } else if (!this.#isTaken(index)) {
+      if (!hasResult) this.#skipped.add(index);
+      this.#taken++;
+    }
   }
 
   #turnPage(): void {
@@ -204,7 +232,8 @@ export class FoldCombiner implements Combiner {
     } catch (error) {
       throw calls.failure("what combine.add gave back cannot be stored", error);
     }
-    await this.#state.write(packValue({ taken: this.#taken, acc } satisfies StoredState));
+    const skipped = this.#skipped.size > 0 ? { skipped: [...this.#skipped] } : {};
+    await this.#state.write(packValue({ taken: this.#taken, acc, ...skipped } satisfies StoredState));
     for (const page of this.#done) pages.remove(page);
     this.#done = [];
     this.#isDirty = false;
@@ -222,6 +251,11 @@ export class FoldCombiner implements Combiner {
     // n.b. should it fail, the next life has all but the last step behind it - and not what this one did to the state.
     if (this.canCheckpoint) await this.checkpoint();
     return await calls.call("combine.finish threw", () => finish(this.#acc, context));
+  }
+
+  async keep(): Promise<void> {
+    if (this.canCheckpoint) await this.checkpoint();
+    this.#kept = encodeStandalone(this.#acc);
   }
 
   clear(): void {

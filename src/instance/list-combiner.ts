@@ -64,6 +64,10 @@ export class ListCombiner implements Combiner {
     return await this.#calls.call("combine threw", () => combine(list, this.#context));
   }
 
+  reopen(): void {}
+
+  async keep(): Promise<void> {}
+
   clear(): void {
     for (const page of this.#stored) this.#pages.remove(page);
     this.#stored = new Set();

@@ -196,6 +196,40 @@ test("with skip a failed task is a dead letter, and the result lacks it, in a li
   }
 });
 
+test("a skipped task that is replayed while the job runs takes its place in the result", async () => {
+  for (const combine of [undefined, true, false]) {
+    let isMended = false;
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const fold = {
+      init: () => [] as string[],
+      add: (acc: string[], line: string) => void acc.push(line),
+      finish: (acc: string[]) => acc,
+      ordered: combine === true,
+    };
+    const options = {
+      process: async (line: string) => {
+        if (line === "b" && !isMended) throw new Error("b");
+        if (line === "d") await gate;
+        return line;
+      },
+      concurrency: 4,
+      retry: { attempts: 1 },
+      onTaskFailure: "skip",
+    } as const;
+    const letters = combine === undefined ? job("live", options) : job("live", { ...options, combine: fold });
+    const handle = await start(letters, { input: ["a", "b", "c", "d"] });
+    await expect.poll(() => handle.dead.count(), { timeout: 20_000 }).toBe(1);
+    isMended = true;
+    await handle.dead.replay({});
+    await expect.poll(async () => (await handle.status()).stages.process?.completed).toBe(3);
+    go();
+    expect([...((await handle.result()) as string[])].sort()).toEqual(["a", "b", "c", "d"]);
+  }
+});
+
 test("what combine throws, what cannot be carried and what is no result fail the job, each with its code", async () => {
   const process = (n: number): number => n;
   const input = [1, 2];

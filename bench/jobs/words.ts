@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { countProcessorTime } from "../processor-time.ts";
 import { startRoles } from "../roles.ts";
 import type { Bench } from "../row.ts";
 import { inFolder } from "../rows/in-folder.ts";
@@ -20,6 +21,8 @@ export interface Counted extends Summary {
   readonly ms: number;
   /** With start and end of all processes. */
   readonly wholeMs: number;
+  /** Processor time of all processes, with their start and end; seconds, undefined where it cannot be known. */
+  readonly cpu: number | undefined;
 }
 
 const WORKERS = 2;
@@ -34,6 +37,7 @@ export async function ourWords(bench: Bench, { path, bytes }: Text, how: How): P
     const out = join(folder, "began");
     const module = how === "ranges" ? "words-job.ts" : "shipped-words-job.ts";
     const params = { text: path, bytes, chunk: how === "ranges" ? CHUNK : PIECE, out };
+    const cpu = countProcessorTime();
     const began = performance.now();
     const { result } = await millraceRun(
       bench.repository,
@@ -43,7 +47,7 @@ export async function ourWords(bench: Bench, { path, bytes }: Text, how: How): P
     );
     const wholeMs = performance.now() - began;
     const { lastAt, ...summary } = result as Summary & { lastAt: number };
-    return { ms: lastAt - Number(readFileSync(out, "utf8")), wholeMs, ...summary };
+    return { ms: lastAt - Number(readFileSync(out, "utf8")), wholeMs, cpu: cpu.stop().seconds, ...summary };
   });
 }
 
@@ -51,24 +55,28 @@ export async function ourWords(bench: Bench, { path, bytes }: Text, how: How): P
 export async function piscinaWords({ path, bytes }: Text, how: How): Promise<Counted & { chunk: number }> {
   let best: (Counted & { chunk: number }) | undefined;
   for (const chunk of CHUNKS) {
+    const cpu = countProcessorTime();
     const began = performance.now();
     const roles = await startRoles("jobs/piscina-roles.mjs", [
       { role: "words", args: [path, bytes, chunk, how, WORKERS] },
     ]);
-    let counted: Omit<Counted, "wholeMs">;
+    let counted: Omit<Counted, "wholeMs" | "cpu">;
     try {
-      counted = (await roles.go("words")) as Omit<Counted, "wholeMs">;
+      counted = (await roles.go("words")) as Omit<Counted, "wholeMs" | "cpu">;
     } finally {
       await roles.close();
     }
-    const all = { ...counted, chunk, wholeMs: performance.now() - began };
+    const all = { ...counted, chunk, wholeMs: performance.now() - began, cpu: cpu.stop().seconds };
     if (best === undefined || all.ms < best.ms) best = all;
   }
   return best as Counted & { chunk: number };
 }
 
 /** BullMQ with as many worker processes, by ranges of 1 MiB. */
-export async function bullmqWords(bench: Bench, { path, bytes }: Text): Promise<Omit<Counted, "wholeMs">> {
+export async function bullmqWords(
+  bench: Bench,
+  { path, bytes }: Text,
+): Promise<Omit<Counted, "wholeMs" | "cpu">> {
   return await withRedisRoles(
     bench.folder,
     "jobs/bullmq-roles.mjs",
@@ -80,6 +88,6 @@ export async function bullmqWords(bench: Bench, { path, bytes }: Text): Promise<
       })),
       { role: "wordsCaller", args: [port, path, bytes, CHUNK] },
     ],
-    async (roles) => (await roles.go("wordsCaller")) as Omit<Counted, "wholeMs">,
+    async (roles) => (await roles.go("wordsCaller")) as Omit<Counted, "wholeMs" | "cpu">,
   );
 }

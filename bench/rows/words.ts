@@ -30,7 +30,7 @@ export const words: Row = {
 };
 
 const s = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`;
-const whole = ({ wholeMs }: Counted): string => s(wholeMs);
+const whole = ({ wholeMs, cpu }: Counted): string => `${s(wholeMs)} (${cpu?.toFixed(1)} s CPU)`;
 
 function mustEqual(one: Summary, other: Summary): void {
   if (one.words === other.words && one.distinct === other.distinct && one.check === other.check) return;

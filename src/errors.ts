@@ -245,6 +245,7 @@ export const ERROR_CODES = {
   MR_STREAM_CLOSED: "The streams process is gone; it is restarted and the work goes on.",
   MR_CLAIM_LOST: "The items were handed to another instance meanwhile; this result is dropped.",
   MR_BACKPRESSURE: "The other side takes no more for now: wait and try again.",
+  MR_DISK_LOW: "Little of the disk is left: wait and try again, or make room.",
   MR_DISK_FULL: "Make room on the disk of the data directory; the same command resumes.",
   // data directory
   MR_DATA_NOT_OURS: "Name an empty or new directory with --data, or one that millrace made.",

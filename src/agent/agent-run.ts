@@ -4,6 +4,7 @@ import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, MillraceError, RunError } from "../errors.ts";
 import type { InstanceStart, LogLevel, StoredInput } from "../instance/messages.ts";
 import type { InstanceReport } from "../mmop/reports.ts";
+import type { EngineSettings } from "../streams/open-engine.ts";
 import type { StreamEvent } from "../streams/protocol.ts";
 import type { InstanceEnd } from "./instance-process.ts";
 import { InstanceSlot } from "./instance-slot.ts";
@@ -18,7 +19,7 @@ export interface AgentRunSettings {
   readonly shape: PipelineShape;
   readonly params: unknown;
   readonly bundle: { readonly path: string; readonly exportName: string; readonly hash: string };
-  readonly engine: { readonly kind: "memory" | "file"; readonly durability: "disk" | "process" };
+  readonly engine: Pick<EngineSettings, "kind" | "durability" | "keepFreeBytes">;
   /** Jobs: what split gets. */
   readonly input?: StoredInput;
   /** A short folder of mode 0700 for sockets. */
@@ -207,6 +208,9 @@ export class AgentRun {
         return;
       case "breaker":
         this.#events.onBreaker(event.stage, event.state, event.what);
+        return;
+      case "disk":
+        this.#events.onLog("streams", event.state === "low" ? "warn" : "info", event.what, undefined);
         return;
       case "notice":
         this.#events.onLog(event.stage, "warn", event.message, undefined);

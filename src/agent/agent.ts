@@ -173,6 +173,7 @@ export class Agent {
         const answer = await this.#knownRun(run).streams.request("stats", {});
         return {
           boot: answer.boot,
+          ...(answer.disk && { disk: answer.disk }),
           streams: answer.streams.map(
             ({ name, unsettled, delayed, claimed, suspects, appended, closed, breaker }) => ({
               name,

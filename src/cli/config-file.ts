@@ -20,6 +20,7 @@ const counts: Check = (value) => {
 const KEYS: Readonly<Record<keyof Config, Check>> = {
   data: filledText,
   streams: filledText,
+  keepFree: filledText,
   instances: counts,
 };
 

@@ -42,6 +42,10 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--input <FILE>", "the input of a job, a text file; - for stdin")
     .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")
     .option("--streams <URL>", "stream engine: file: or memory: (default file:, or MILLRACE_STREAMS)")
+    .option(
+      "--keep-free <SIZE>",
+      "how much of the disk stays free (default 256MB, or 5 % of the disk; or MILLRACE_KEEP_FREE); 0: all is used",
+    )
     .option("--instances <stage=n>", "processes of a stage (or MILLRACE_INSTANCES=stage=n,…)", collect)
     .option("--new", "begin a new run, whatever is unfinished")
     .option("--resume <RUN>", "go on with that run")

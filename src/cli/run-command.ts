@@ -9,6 +9,7 @@ import type { RunDisplay } from "./display/run-display.ts";
 import { styleFor } from "./display/style.ts";
 import { EXIT } from "./exit-code.ts";
 import { resultText, runResultText } from "./job-result.ts";
+import { keepFreeOf } from "./keep-free.ts";
 import { commandLine } from "./shell-text.ts";
 import { summaryOf } from "./summary.ts";
 import { print, printable, tell } from "./terminal.ts";
@@ -18,6 +19,7 @@ export interface RunFlags {
   readonly param?: readonly string[];
   readonly data?: string;
   readonly streams?: string;
+  readonly keepFree?: string;
   readonly instances?: readonly string[];
   readonly new?: boolean;
   readonly resume?: string;
@@ -40,6 +42,7 @@ export async function runCommand(
   }
   const data = dataOf(flags.data);
   const streams = streamsOf(flags.streams ?? "file:");
+  const keepFreeBytes = keepFreeOf(flags.keepFree);
   const isJson = flags.json === true;
   const isQuiet = flags.quiet === true;
   const display = await displayFor(env, { isQuiet, isJson });
@@ -54,6 +57,7 @@ export async function runCommand(
     ...(flags.input !== undefined && { input: inputOf(flags.input) }),
     data,
     streams,
+    ...(keepFreeBytes !== undefined && { keepFreeBytes }),
     instances,
     version,
     signal: interrupts.beforeStart,

@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import type { Config } from "../definition/config.ts";
 import { readConfigFile } from "./config-file.ts";
 
+const TEXTS = ["data", "streams", "keepFree"] as const;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -12,9 +14,9 @@ export function addSettings(program: Command): void {
   program.hook("preAction", async (_program, command) => {
     const takes = (name: string): boolean =>
       command.options.some((option) => option.attributeName() === name);
-    if (!takes("data") && !takes("streams") && !takes("instances")) return;
+    if (![...TEXTS, "instances"].some(takes)) return;
     const config = await readConfigFile(process.cwd());
-    for (const name of ["data", "streams"] as const) {
+    for (const name of TEXTS) {
       if (!takes(name) || command.getOptionValue(name) !== undefined) continue;
       const value = textSetting(name, config, process.env);
       if (value !== undefined) command.setOptionValueWithSource(name, value, "config");
@@ -27,8 +29,13 @@ export function addSettings(program: Command): void {
   });
 }
 
-function textSetting(name: "data" | "streams", config: Config, environment: Environment): string | undefined {
-  return environment[`MILLRACE_${name.toUpperCase()}`] || config[name];
+function textSetting(
+  name: (typeof TEXTS)[number],
+  config: Config,
+  environment: Environment,
+): string | undefined {
+  const variable = name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+  return environment[`MILLRACE_${variable}`] || config[name];
 }
 
 /** As the flag takes them; of two for one stage the later one counts. */

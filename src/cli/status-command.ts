@@ -86,8 +86,9 @@ async function status(env: Env, pipeline: string | undefined, flags: StatusFlags
 
 function describe(run: ListedRun): string {
   const owner = run.pid === null ? "" : `, process ${run.pid}`;
+  const low = run.disk === undefined ? "" : ", disk low";
   const ended = run.endedAt === null ? "" : `, ended ${timeOf(run.endedAt)}`;
-  const head = `${run.pipeline} ${run.status} (run ${run.run}${owner}, started ${timeOf(run.startedAt)}${ended})`;
+  const head = `${run.pipeline} ${run.status}${low} (run ${run.run}${owner}, started ${timeOf(run.startedAt)}${ended})`;
   const rows = run.stages.map((stage) => [
     stage.stage,
     stage.hold ?? (stage.instances === undefined ? "-" : String(stage.instances)),

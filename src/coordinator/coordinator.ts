@@ -180,6 +180,7 @@ async function statusOf(controller: RunController): Promise<RunReport> {
     pipeline: shape.name,
     status: statusNow(controller),
     startedAtMs: controller.startedAtMs,
+    ...(stats?.disk && !controller.isOver && { disk: stats.disk }),
     stages: shape.nodes.map(({ name, kind }) => {
       const stream = stats?.streams.find((known) => known.name === name);
       const counts = stats?.counts[name] ?? {};

@@ -7,6 +7,8 @@ export interface Config {
   readonly data?: string;
   /** Stream engine: `file:` (default) or `memory:`. */
   readonly streams?: string;
+  /** How much of the disk stays free: text like `"1GB"`; `"0"` keeps no watch. Default: 256 MB, or 5 % of the disk. */
+  readonly keepFree?: string;
   /** Processes by stage. */
   readonly instances?: Readonly<Record<string, number>>;
 }

@@ -1,3 +1,4 @@
+import { capacitiesFedBy } from "./capacities.ts";
 import type { PipelineShape } from "./shape.ts";
 
 /** How much may go to a stage, and what of it: the part of its settings that the streams process goes by. */
@@ -32,9 +33,17 @@ export interface BreakerPolicy {
   readonly after: number;
 }
 
+/** Of a push source that has to wait for a stage and was given no capacity of its own: pushes wait beyond it. */
+const PUSHED_AHEAD: CapacityPolicy = { items: 1_000_000, bytes: 64 * 1024 * 1024 };
+
 /** The pacing of the stages that have some. */
-export function pacingByStage({ nodes }: PipelineShape): Record<string, Pacing> {
+export function pacingByStage(shape: PipelineShape): Record<string, Pacing> {
   const paced: Record<string, Pacing> = Object.create(null);
-  for (const { name, settings } of nodes) if (settings.pacing !== undefined) paced[name] = settings.pacing;
+  for (const { name, input, settings } of shape.nodes) {
+    const { pacing } = settings;
+    if (pacing !== undefined) paced[name] = pacing;
+    if (input !== "push" || pacing?.capacity !== undefined) continue;
+    if (capacitiesFedBy(shape, name).size > 0) paced[name] = { ...pacing, capacity: PUSHED_AHEAD };
+  }
   return paced;
 }

@@ -80,6 +80,8 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
   /** Bytes that an unprivileged writer may still use. */
   freeBytes(path: string): Promise<number>;
+  /** The size of the file system that `path` is on. */
+  totalBytes(path: string): Promise<number>;
   temporaryDirectory(): string;
 }
 

@@ -158,5 +158,10 @@ export const nodeDisk: Disk = {
     return stats.bavail * stats.bsize;
   },
 
+  async totalBytes(path) {
+    const stats = await fsp.statfs(path);
+    return stats.blocks * stats.bsize;
+  },
+
   temporaryDirectory: () => process.env.XDG_RUNTIME_DIR ?? join(tmpdir()),
 };

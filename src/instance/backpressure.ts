@@ -1,4 +1,4 @@
-import { components } from "../definition/graph.ts";
+import { capacitiesFedBy } from "../definition/capacities.ts";
 import type { CapacityPolicy } from "../definition/pacing.ts";
 import type { Definition } from "../definition/shape.ts";
 
@@ -7,8 +7,7 @@ const AHEAD = 0.25;
 
 /**
  * What keeps a producer from placing: stages downstream that are full, and, since it hears of that a moment late, a
- * bound on what it has placed and does not know as stored. Only stages outside its own cycle count: a cycle that
- * waited for itself would wait for ever.
+ * bound on what it has placed and does not know as stored.
  */
 export class Backpressure {
   readonly #stages: ReadonlySet<string>;
@@ -28,17 +27,7 @@ export class Backpressure {
   /** Of a node's outputs; undefined when nothing of what it feeds has a capacity. */
   static of(definition: Definition, node: string): Backpressure | undefined {
     const nodes = [...definition.nodes.values()];
-    if (!nodes.some(({ settings }) => settings.pacing?.capacity !== undefined)) return undefined;
-    const targets = new Set(definition.edges.filter(({ from }) => from === node).map(({ to }) => to));
-    const capacities = new Map<string, CapacityPolicy>();
-    for (const component of components({ nodes, edges: definition.edges })) {
-      // The entry to a cycle is an edge to any of its stages from outside.
-      if (component.includes(node) || !component.some((name) => targets.has(name))) continue;
-      for (const name of component) {
-        const capacity = definition.nodes.get(name)?.settings.pacing?.capacity;
-        if (capacity !== undefined) capacities.set(name, capacity);
-      }
-    }
+    const capacities = capacitiesFedBy({ nodes, edges: definition.edges }, node);
     return capacities.size === 0 ? undefined : new Backpressure(capacities);
   }
 

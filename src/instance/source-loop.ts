@@ -58,6 +58,7 @@ export class SourceLoop {
   #refused: Error | undefined;
   /** The next item is not asked for. */
   #isPaused = false;
+  #isDiskLow = false;
 
   constructor(options: SourceLoopOptions) {
     const { env, definition, node } = options;
@@ -101,7 +102,8 @@ export class SourceLoop {
     for (let waitMs = 10; !this.#closed; waitMs = Math.min(500, waitMs * 2)) {
       try {
         const connection = await this.#options.connect({
-          onFull: (stages) => {
+          onFull: (stages, isDiskLow) => {
+            this.#isDiskLow = isDiskLow;
             this.#backpressure?.full(stages);
             this.#wake?.();
           },
@@ -118,6 +120,7 @@ export class SourceLoop {
           onClose: () => {
             this.#connection = undefined;
             this.#backpressure?.reset();
+            this.#isDiskLow = false;
             // n.b. also while it is being stopped: what it has yielded is still to be stored.
             if (!this.#closed) void this.#connect();
           },
@@ -136,14 +139,13 @@ export class SourceLoop {
 
   /** Iterates to the end, or until {@link stop}. Throws what the source throws. */
   async run(): Promise<"ended" | "stopped"> {
-    const { node, scope, split } = this.#options;
+    const { env, node, scope, split } = this.#options;
     const state = this.#state as SourceState;
     const context =
       split === undefined
         ? new SourceContext(scope, state.token, (token) => this.#checkpoint(token))
         : new SourceContext(scope);
     const given = await (node.handler.run as unknown as (context: SourceContext) => unknown)(context);
-    const { env } = this.#options;
     const iteration = new SourceIteration(env, node.name, given);
     this.#iteration = iteration;
     const turns = new Turns(env);
@@ -246,10 +248,11 @@ export class SourceLoop {
 
   get #isCrowded(): boolean {
     const bytes = this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes;
-    if (bytes > MAX_UNCONFIRMED_BYTES || (this.#isPaused && !this.#stopping)) return true;
+    if (bytes > MAX_UNCONFIRMED_BYTES) return true;
     // n.b. one that is being stopped looks for a good place to end at, not for room.
-    if (this.#backpressure === undefined || this.#stopping) return false;
-    return this.#backpressure.isHeld(this.#transactions.outputsOnTheirWay, bytes);
+    if (this.#stopping) return false;
+    if (this.#isPaused || this.#isDiskLow) return true;
+    return this.#backpressure?.isHeld(this.#transactions.outputsOnTheirWay, bytes) === true;
   }
 
   /** No item is asked for any more, or they are again. */
@@ -266,10 +269,8 @@ export class SourceLoop {
     }
   }
 
-  #woken(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  async #woken(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
   /** Stores what is left - and, at its end, that the source is done - and waits until it is durable. */

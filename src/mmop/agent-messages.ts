@@ -56,7 +56,12 @@ export const AGENT_MESSAGES = {
       /** Jobs: the file that split reads. */
       input: optional(object({ as: oneOf("value", "values", "text"), path: text })),
       bundle: object({ path: text, exportName: text, hash: text }),
-      engine: object({ kind: oneOf("memory", "file"), durability: oneOf("disk", "process") }),
+      engine: object({
+        kind: oneOf("memory", "file"),
+        durability: oneOf("disk", "process"),
+        /** Of the disk; 0: no watch is kept. */
+        keepFreeBytes: optional(count),
+      }),
     }),
     reply: object({ boot: text, doneSources: optional(list(text)) }),
     errors: [
@@ -139,6 +144,8 @@ export const AGENT_MESSAGES = {
     reply: object({
       /** Of the streams process. */
       boot: text,
+      /** Sources wait and pushes are refused: there is little room on the disk. */
+      disk: optional(oneOf("low")),
       streams: list(streamStats),
       /** Durable counters by stage: those of a stage's counts, repeats by cause, retries. */
       counts: record(record(number)),

@@ -35,6 +35,8 @@ export const COORDINATOR_MESSAGES = {
           pipeline: text,
           status: runStatus,
           startedAtMs: number,
+          /** Sources wait and pushes are refused: there is little room on the disk. */
+          disk: optional(oneOf("low")),
           stages: list(
             object({
               stage: text,

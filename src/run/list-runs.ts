@@ -21,6 +21,8 @@ export interface ListedRun {
   /** Wall clock, milliseconds since 1970: when its owner started, or it was made; when it ended. */
   readonly startedAt: number;
   readonly endedAt: number | null;
+  /** Sources wait and pushes are refused: there is little room on the disk. */
+  readonly disk?: "low";
   readonly stages: readonly StageReport[];
 }
 
@@ -57,7 +59,8 @@ async function listedRun(env: Env, store: RunStore, manifest: RunManifest): Prom
     const report = await ask(env, store, manifest);
     const { status = "starting", startedAtMs = manifest.createdAt } = report ?? {};
     const stages = report?.stages ?? stagesOf(manifest, undefined);
-    return { pipeline, run, status, pid: owner.pid, startedAt: startedAtMs, endedAt: null, stages };
+    const disk = report?.disk === undefined ? {} : { disk: report.disk };
+    return { pipeline, run, status, pid: owner.pid, startedAt: startedAtMs, endedAt: null, ...disk, stages };
   }
   // It may have ended since the manifest was read.
   const now = (await store.read(pipeline, run)) ?? manifest;

@@ -1,5 +1,5 @@
 import { runOver } from "../definition/inputs.ts";
-import type { Env } from "../env/env.ts";
+import type { Env, Socket } from "../env/env.ts";
 import { readLock } from "../env/lock-file.ts";
 import { DataDirectoryError, MillraceError } from "../errors.ts";
 import type { BodyOf, CoordinatorVerb, ReplyOf } from "../mmop/messages.ts";
@@ -98,12 +98,13 @@ export class LiveRun {
     }
   }
 
-  /** Takes items for its push sources. */
+  /** Takes items for its push sources; they wait for room. */
   get pushes(): Pushes {
-    this.#pushes ??= new Pushes(this.#env, this.manifest.shape, async () => {
+    const connect = async (): Promise<{ readonly socket: Socket; readonly secret: string }> => {
       const { streams, secret } = await this.#address();
       return { socket: await this.#env.net.connect(streams), secret };
-    });
+    };
+    this.#pushes ??= new Pushes(this.#env, this.manifest.shape, connect, { isPatient: true });
     return this.#pushes;
   }
 }

@@ -39,6 +39,8 @@ export interface LocalRunOptions {
   readonly input?: GivenInput;
   readonly data: string;
   readonly streams: "file" | "memory";
+  /** So much of the disk is to stay free; 0: all of it may be used. Default: 256 MB, or 5 % of the disk. */
+  readonly keepFreeBytes?: number;
   readonly instances: ReadonlyMap<string, number>;
   readonly resume: Resume;
   readonly version: string;
@@ -181,7 +183,11 @@ export class LocalRun {
           params: description.params,
           ...(identity && { input: storedInput(identity, store.directoryOf(shape.name, run)) }),
           bundle: { ...description.bundle, exportName: description.exportName },
-          engine: { kind: options.streams, durability: shape.durability },
+          engine: {
+            kind: options.streams,
+            durability: shape.durability,
+            ...(options.keepFreeBytes !== undefined && { keepFreeBytes: options.keepFreeBytes }),
+          },
         },
       );
       const agentRun = agent.run(run);

@@ -11,10 +11,18 @@ export class Pushes {
   readonly #env: Env;
   readonly #shape: PipelineShape;
   readonly #connect: PusherOptions["connect"];
+  readonly #isPatient: boolean;
   readonly #pushers = new Map<string, Pusher>();
   #over: Error | undefined;
 
-  constructor(env: Env, shape: PipelineShape, connect: PusherOptions["connect"]) {
+  /** `isPatient`: a push waits for room for as long as it takes. */
+  constructor(
+    env: Env,
+    shape: PipelineShape,
+    connect: PusherOptions["connect"],
+    { isPatient = false }: { readonly isPatient?: boolean } = {},
+  ) {
+    this.#isPatient = isPatient;
     this.#env = env;
     this.#shape = shape;
     this.#connect = connect;
@@ -32,7 +40,12 @@ export class Pushes {
 
   #open(source: string): Pusher {
     inputOf(this.#shape, source);
-    const pusher = new Pusher({ env: this.#env, source, connect: this.#connect });
+    const pusher = new Pusher({
+      env: this.#env,
+      source,
+      isPatient: this.#isPatient,
+      connect: this.#connect,
+    });
     if (this.#over !== undefined) pusher.fail(this.#over);
     this.#pushers.set(source, pusher);
     return pusher;

@@ -30,6 +30,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   MR_PUSH_TOO_LARGE: 413,
   MR_NOT_PUSHABLE: 410,
   MR_BACKPRESSURE: 429,
+  MR_DISK_LOW: 429,
   MR_DISK_FULL: 507,
 };
 

@@ -22,7 +22,7 @@ export interface ConnectionHandlers {
   onConfirmed?(n: number): void;
   onRefused?(n: number, error: StreamError): void;
   onBreaker?(state: BreakerHead["state"]): void;
-  onFull?(stages: readonly string[]): void;
+  onFull?(stages: readonly string[], isDiskLow: boolean): void;
   onGrant?(grants: GrantHead["grants"]): void;
   onEvent?(event: StreamEvent): void;
   onClose?(error: Error | undefined): void;
@@ -94,9 +94,11 @@ export class StreamConnection {
           case MESSAGE.breaker:
             handlers.onBreaker?.((message.head as BreakerHead).state);
             return;
-          case MESSAGE.full:
-            handlers.onFull?.((message.head as FullHead).stages);
+          case MESSAGE.full: {
+            const { stages, isDiskLow } = message.head as FullHead;
+            handlers.onFull?.(stages, isDiskLow === true);
             return;
+          }
           case MESSAGE.grant:
             handlers.onGrant?.((message.head as GrantHead).grants);
             return;

@@ -20,6 +20,26 @@ export interface Consumer {
   deliver(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void;
 }
 
+/** One that holds nothing yet. */
+export function newConsumer(
+  instance: string,
+  role: Consumer["role"],
+  passesOn: readonly string[],
+  deliver: Consumer["deliver"],
+): Consumer {
+  return {
+    instance,
+    role,
+    credit: 0,
+    isLeaving: false,
+    passesOn,
+    claims: new Map(),
+    started: new Map(),
+    handed: 0,
+    deliver,
+  };
+}
+
 export function claimedItems(consumer: Consumer): number {
   let count = 0;
   for (const claims of consumer.claims.values()) count += claims.size;

@@ -28,6 +28,7 @@ export async function answerControl(server: StreamServer, request: RequestHead):
     case "stats": {
       const answer: StatsAnswer = {
         boot: server.options.boot,
+        ...(server.options.disk?.isLow === true && { disk: "low" as const }),
         streams: server.report(),
         counts: Object.fromEntries(
           [...server.engine.counts()].map(([stage, counters]) => [stage, Object.fromEntries(counters)]),

@@ -45,6 +45,7 @@ async function main(): Promise<void> {
         boot,
         secret: message.secret,
         damage: opened.damage,
+        ...(opened.disk && { disk: opened.disk }),
       });
       server = running;
       await env.net.listen(message.socket, (socket) => running.accept(socket));

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
 import type { StreamEngine } from "./contract.ts";
+import type { DiskRoom } from "./disk-room.ts";
+import { DiskWatch } from "./engines/disk-watch.ts";
 import { EmbeddedEngine } from "./engines/embedded.ts";
 import { MemoryLog } from "./engines/memory-log.ts";
-import { SegmentLog } from "./engines/segment-log.ts";
+import { SEGMENT_BYTES, SegmentLog } from "./engines/segment-log.ts";
 
 export interface EngineSettings {
   readonly kind: "memory" | "file";
@@ -14,17 +16,22 @@ export interface EngineSettings {
   readonly durability: "disk" | "process";
   /** Where the blobs of the run's items lie; without it nobody removes them. */
   readonly blobs?: string;
+  /** `file`: so much of its disk is to stay free, in bytes; 0: no watch is kept. Default: 256 MB or 5 % of the disk. */
+  readonly keepFreeBytes?: number;
 }
 
 export interface OpenedEngine {
   readonly engine: StreamEngine;
   /** What was found damaged, for people. */
   readonly damage: readonly string[];
+  /** `file`: the room on its disk. */
+  readonly disk?: DiskRoom;
   close(): Promise<void>;
 }
 
 /** An orphaned streams process sees at once that its agent is gone; this is ample. */
 const WAIT_FOR_ORPHAN_MS = 5_000;
+const LEAST_SEGMENT_BYTES = 1024 * 1024;
 
 /** Opens the engine that a run's settings ask for. Throws DataDirectoryError when another process has it open. */
 export async function openEngine(env: Env, settings: EngineSettings): Promise<OpenedEngine> {
@@ -35,24 +42,42 @@ export async function openEngine(env: Env, settings: EngineSettings): Promise<Op
   await env.disk.makeDirectory(settings.directory);
   const lock: Lock = await acquireLock(env, join(settings.directory, "lock"), { waitMs: WAIT_FOR_ORPHAN_MS });
   const sync = settings.durability === "disk";
+  const { directory, keepFreeBytes } = settings;
+  let toShrink: EmbeddedEngine | undefined;
+  const disk = await DiskWatch.open(env, { directory, keepFreeBytes, onLow: () => toShrink?.makeRoom() });
   const { engine, damage } = await EmbeddedEngine.open(
     env,
-    (snapshot) => new SegmentLog(env, { directory: settings.directory, sync, snapshot }),
+    (snapshot) =>
+      new SegmentLog(env, {
+        directory,
+        sync,
+        snapshot,
+        ...(disk && { segmentBytes: segmentBytesFor(disk), makeRoom: () => disk.giveUpBallast() }),
+      }),
     sync ? "power-loss" : "process-death",
   ).catch(async (error: unknown) => {
+    await disk?.close();
     // n.b. or this process itself could not try once more.
     await lock.release();
     throw error;
   });
+  toShrink = engine;
   return {
     engine,
     // A torn tail is what a crash leaves and loses nothing that was confirmed; only damage is worth a word.
     damage: damage
       .filter((place) => place.kind === "damaged")
       .map((place) => `${place.file}: ${place.bytes} bytes at ${place.offset} are damaged`),
+    ...(disk && { disk }),
     close: async () => {
       await engine.close();
+      await disk?.close();
       await lock.release();
     },
   };
+}
+
+/** On a small disk segments are small: one is removed as a whole. */
+function segmentBytesFor({ totalBytes }: DiskWatch): number {
+  return Math.min(SEGMENT_BYTES, Math.max(LEAST_SEGMENT_BYTES, totalBytes / 64));
 }

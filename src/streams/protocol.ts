@@ -88,6 +88,8 @@ export interface GrantHead {
 /** All stages that are full: with what waits for them, nobody outside their cycle is to place more. */
 export interface FullHead {
   readonly stages: readonly string[];
+  /** Set while the disk is low: nothing is to come in from outside. */
+  readonly isDiskLow?: true;
 }
 
 /** What the stage's circuit breaker says: work, wait, or (to one instance) make one call. */
@@ -220,6 +222,8 @@ export interface ControlRequests {
 
 export interface StatsAnswer {
   readonly boot: string;
+  /** Set while sources wait and pushes are refused, because there is little room on the disk. */
+  readonly disk?: "low";
   readonly streams: readonly StreamReport[];
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -245,6 +249,7 @@ export type StreamEvent =
       readonly what: string;
     }
   | { readonly kind: "notice"; readonly stage: string; readonly message: string }
+  | { readonly kind: "disk"; readonly state: "low" | "enough"; readonly what: string }
   | { readonly kind: "suspects"; readonly stage: string; readonly count: number }
   | { readonly kind: "empty"; readonly stage: string }
   | { readonly kind: "quarantined"; readonly stage: string; readonly items: number; readonly problem: string }

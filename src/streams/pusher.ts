@@ -5,11 +5,14 @@ import { packValue, unpackValue } from "../wire/item-codec.ts";
 import { StreamConnection } from "./connection.ts";
 import { MESSAGE, STREAM_PROTOCOL_VERSION, type TransactHead } from "./protocol.ts";
 import { PushFrames, type PushPlan } from "./push-frames.ts";
+import { PushQueue } from "./push-queue.ts";
 import { PushTick } from "./push-tick.ts";
 
 export interface PusherOptions {
   readonly env: Env;
   readonly source: string;
+  /** It waits for room for as long as it takes, in place of refusing pushes. */
+  readonly isPatient?: boolean;
   /** A socket to the run's streams process; a RunError means that there will be none any more. */
   connect(): Promise<{ readonly socket: Socket; readonly secret: string }>;
 }
@@ -22,12 +25,8 @@ const MAX_TICK_BYTES = 1024 * 1024;
 const MAX_TICK_PUSHES = 10_000;
 const NOTHING_TO_DO = Promise.resolve();
 
-interface Waiting {
-  readonly items: readonly unknown[];
-  readonly plan: PushPlan;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
+/** A push that has waited so long for room is refused. */
+const PATIENCE_MS = 30_000;
 
 interface Sent {
   readonly head: TransactHead;
@@ -53,7 +52,7 @@ export class Pusher {
   readonly #key: string;
   readonly #frames: PushFrames;
   /** Pushes for which there is no room yet. */
-  readonly #queue: Waiting[] = [];
+  readonly #queue: PushQueue;
   /** In the frames in the making. */
   #tick: PushTick | undefined;
   #isScheduled = false;
@@ -65,6 +64,7 @@ export class Pusher {
   #over: Error | undefined;
   /** As much waits in the source as its capacity allows. */
   #isHeld = false;
+  #isDiskLow = false;
   #whenIdle: (() => void)[] = [];
 
   constructor(options: PusherOptions) {
@@ -72,24 +72,40 @@ export class Pusher {
     this.#name = options.env.random.bytes(8).toString("hex");
     this.#key = recordKeys.sourceState(recordKeys.pusher(options.source, this.#name));
     this.#frames = new PushFrames(options.env, options.source);
+    const { env, source, isPatient = false } = options;
+    this.#queue = new PushQueue({
+      env,
+      source,
+      patienceMs: isPatient ? Number.POSITIVE_INFINITY : PATIENCE_MS,
+    });
   }
 
   /** Rejects with EncodingError for items that cannot be stored, RunError when the run is over, and what the streams refuse with. */
   push(items: readonly unknown[], plan: PushPlan): Promise<void> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
-    if (!this.isFull) return this.#take(items, plan);
+    if (!this.isFull || items.length === 0) return this.#take(items, plan);
+    if (this.#refusesAtOnce) return Promise.reject(this.#diskLow());
     return new Promise((resolve, reject) => {
-      this.#queue.push({ items, plan, resolve, reject });
+      this.#queue.add({ items, plan, resolve, reject });
     });
   }
 
   /** Whether a push would have to wait. */
   get isFull(): boolean {
-    return this.#queue.length > 0 || this.#isFull;
+    return !this.#queue.isEmpty || this.#isFull;
   }
 
   get #isFull(): boolean {
-    return this.#isHeld || this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
+    return this.#isHeld || this.#isDiskLow || this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
+  }
+
+  get #refusesAtOnce(): boolean {
+    return this.#isDiskLow && this.#options.isPatient !== true;
+  }
+
+  #diskLow(): StreamError {
+    const subject = `push to ${this.#options.source}`;
+    return new StreamError("MR_DISK_LOW", `${subject}: the disk is low; wait and try again, or make room`);
   }
 
   #take(items: readonly unknown[], plan: PushPlan): Promise<void> {
@@ -174,8 +190,10 @@ export class Pusher {
       onConfirmed: (n) => {
         if (!isOver) this.#settle(n, undefined);
       },
-      onFull: (stages) => {
+      onFull: (stages, isDiskLow) => {
         this.#isHeld = stages.includes(this.#options.source);
+        this.#isDiskLow = isDiskLow;
+        if (this.#refusesAtOnce) for (const push of this.#queue.splice()) push.reject(this.#diskLow());
         this.#takeQueued();
       },
       onRefused: (n, error) => {
@@ -194,7 +212,10 @@ export class Pusher {
     });
     const state = connection.welcome.sourceState;
     const durable = state === undefined ? 0 : (unpackValue(state) as { n: number }).n;
-    for (const n of [...this.#sent.keys()]) if (n <= durable) this.#settle(n, undefined);
+    for (const n of [...this.#sent.keys()]) {
+      if (n <= durable) this.#settle(n, undefined);
+      else if (this.#refusesAtOnce) this.#settle(n, this.#diskLow());
+    }
     if (isOver) throw new StreamError("MR_STREAM_CLOSED", "streams process: it closed the connection");
     this.#connection = connection;
     for (const { head, blobs } of this.#sent.values()) connection.send(MESSAGE.transact, head, blobs);
@@ -205,6 +226,7 @@ export class Pusher {
     this.#connection = undefined;
     // Whether it is full will be said anew.
     this.#isHeld = false;
+    this.#isDiskLow = false;
     if (this.#sent.size > 0) void this.#connect();
     else this.#takeQueued();
   }
@@ -220,16 +242,14 @@ export class Pusher {
   }
 
   #takeQueued(): void {
-    let taken = 0;
-    while (taken < this.#queue.length && !this.#isFull) {
-      const { items, plan, resolve, reject } = this.#queue[taken++] as Waiting;
-      this.#take(items, plan).then(resolve, reject);
-    }
-    if (taken > 0) this.#queue.splice(0, taken);
+    this.#queue.drain(
+      () => !this.#isFull,
+      ({ items, plan, resolve, reject }) => void this.#take(items, plan).then(resolve, reject),
+    );
   }
 
   #checkIdle(): void {
-    if (this.#sent.size > 0 || this.#tick !== undefined || this.#queue.length > 0) return;
+    if (this.#sent.size > 0 || this.#tick !== undefined || !this.#queue.isEmpty) return;
     for (const listener of this.#whenIdle.splice(0)) listener();
   }
 
@@ -241,7 +261,7 @@ export class Pusher {
     this.#sentBytes = 0;
     this.#tick?.end(error);
     this.#tick = undefined;
-    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
+    for (const waiting of this.#queue.splice()) waiting.reject(error);
     this.#connection?.destroy();
     this.#checkIdle();
   }

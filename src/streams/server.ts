@@ -2,9 +2,11 @@ import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Claims } from "./claims.ts";
-import type { Consumer } from "./consumer.ts";
+import { newConsumer } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
+import type { DiskRoom } from "./disk-room.ts";
+import { Entrance } from "./entrance.ts";
 import { stageOf } from "./lanes.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import { Pacer } from "./pacing/pacer.ts";
@@ -35,6 +37,7 @@ export interface StreamServerOptions {
   readonly boot: string;
   readonly secret: string;
   readonly damage?: readonly string[];
+  readonly disk?: DiskRoom;
 }
 
 /**
@@ -53,6 +56,7 @@ export class StreamServer {
   readonly #peers = new Set<Peer>();
   readonly #senders: Senders;
   readonly #shortcut: Shortcut;
+  readonly #entrance: Entrance;
   #failed = false;
 
   constructor(env: Env, engine: StreamEngine, options: StreamServerOptions) {
@@ -69,7 +73,9 @@ export class StreamServer {
       engine,
       (stage) => this.#stages.stats(stage),
       (event) => this.#event(event),
+      options.disk,
     );
+    this.#entrance = new Entrance(options.disk, (event) => this.#event(event));
     this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
     engine.onQuarantine((stream, _frame, items, problem) => {
       const stage = stageOf(stream);
@@ -126,9 +132,8 @@ export class StreamServer {
         this.#stages.get(hello.stage)?.freed(hello.instance, readLanes((message.head as FreedHead).lanes));
         return;
       case MESSAGE.started:
-        for (const [frame, from, to] of readStarted(message.head as StartedHead)) {
+        for (const [frame, from, to] of readStarted(message.head as StartedHead))
           if (peer.consumer !== undefined) this.#claims.started(peer.consumer, frame, from, to);
-        }
         return;
       case MESSAGE.take:
         this.pacer.take(peer, message.head as TakeHead);
@@ -137,7 +142,7 @@ export class StreamServer {
         this.pacer.breakers.probed(peer, (message.head as ProbedHead).isGood === true);
         return;
       case MESSAGE.transact:
-        void this.#onTransact(peer, message.head as TransactHead, message.blobs);
+        this.#entrance.pass(peer, message.blobs, () => void this.#onTransact(peer, message));
         return;
       case MESSAGE.request:
         void answerRequest(this, peer, message.head as RequestHead);
@@ -155,6 +160,7 @@ export class StreamServer {
     if (hello.role === "control") {
       peer.hello = hello;
       peer.welcome({ boot: this.options.boot });
+      this.#entrance.greet(peer);
       return;
     }
     if (hello.role === "source") {
@@ -166,7 +172,9 @@ export class StreamServer {
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
     }
     if (hello.role === "push") {
-      void this.#senders.welcome(peer, hello).then(() => this.pacer.feeds(peer));
+      // n.b. first: it is to know what is full before it sends anything.
+      this.pacer.feeds(peer);
+      void this.#senders.welcome(peer, hello);
       return;
     }
     if (this.#claims.isJudged(hello.instance)) {
@@ -185,19 +193,10 @@ export class StreamServer {
     }
     dispatcher.owners?.reserve(hello.instance, readLanes(hello.busy ?? []));
     this.#claims.returned(hello.instance);
-    const consumer: Consumer = {
-      instance: hello.instance,
-      role: hello.role,
-      credit: 0,
-      isLeaving: false,
-      passesOn: readPassesOn(hello, (stage) => this.#stages.get(stage) !== undefined),
-      claims: new Map(),
-      started: new Map(),
-      handed: 0,
-      deliver: (ranges, frames) => {
-        peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
-      },
-    };
+    const passesOn = readPassesOn(hello, (stage) => this.#stages.get(stage) !== undefined);
+    const consumer = newConsumer(hello.instance, hello.role, passesOn, (ranges, frames) => {
+      peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
+    });
     peer.consumer = consumer;
     dispatcher.join(consumer);
     if (hello.lost !== undefined && hello.lost > 0) {
@@ -208,7 +207,10 @@ export class StreamServer {
     this.pacer.joined(peer);
   }
 
-  async #onTransact(peer: Peer, head: TransactHead, blobs: readonly Buffer[]): Promise<void> {
+  async #onTransact(peer: Peer, message: Message): Promise<void> {
+    // n.b. gone meanwhile: its successor was told that this is not stored.
+    if (!this.#peers.has(peer)) return;
+    const head = message.head as TransactHead;
     const hello = peer.hello as HelloHead;
     const dispatcher = this.#stages.get(hello.stage);
     let taken: TakenItems;
@@ -218,7 +220,13 @@ export class StreamServer {
       if (hello.role === "push") this.inputs.check(hello.stage, head);
       if (isSender(hello)) this.#senders.check(peer, hello);
       const at = this.#env.clock.now();
-      transaction = readTransaction(hello.stage, head, blobs, (stream) => this.#stages.isLane(stream), at);
+      transaction = readTransaction(
+        hello.stage,
+        head,
+        message.blobs,
+        (stream) => this.#stages.isLane(stream),
+        at,
+      );
       taken = new TakenItems(head, transaction);
       const { consumer } = peer;
       if (!taken.isNone && (consumer === undefined || !taken.areHeldBy(consumer))) {
@@ -273,8 +281,7 @@ export class StreamServer {
   }
 
   report(): StreamReport[] {
-    const reports = this.#stages.report();
-    return reports.map((report) => ({
+    return this.#stages.report().map((report) => ({
       ...report,
       ...(this.inputs.isClosed(report.name) && { closed: true as const }),
       ...(this.pacer.breakers.isOpen(report.name) && { breaker: "open" as const }),

@@ -54,8 +54,8 @@ export async function openOn(
     (snapshot) => {
       const log = new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes });
       const toEmpty = log.segmentToEmpty.bind(log);
-      log.segmentToEmpty = () => {
-        const segment = toEmpty();
+      log.segmentToEmpty = (isRoomNeeded) => {
+        const segment = toEmpty(isRoomNeeded);
         if (segment !== undefined) onMove?.();
         return segment;
       };
@@ -198,6 +198,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
       learn();
       segmentsSeen = Math.max(segmentsSeen, Number(disk.names(DIRECTORY).at(-1)?.slice(0, 8) ?? 0));
       if (chance() < 0.3) env.advance(int(100));
+      if (chance() < 0.2) engine.makeRoom();
       if (!disk.isOff) {
         for (const stream of STREAMS) {
           const missing = unaccounted(engine, stream);

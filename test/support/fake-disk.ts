@@ -282,6 +282,10 @@ export class FakeDisk implements Disk {
     return Math.max(0, this.capacity - this.usedBytes);
   }
 
+  async totalBytes(): Promise<number> {
+    return this.capacity;
+  }
+
   temporaryDirectory(): string {
     return "/tmp";
   }

@@ -5,6 +5,7 @@ import { nodeEnv } from "../../src/env/node.ts";
 import type { StreamError } from "../../src/errors.ts";
 import { StreamConnection } from "../../src/streams/connection.ts";
 import type { Mark, Outcome, StreamEngine } from "../../src/streams/contract.ts";
+import type { DiskRoom } from "../../src/streams/disk-room.ts";
 import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
 import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
 import {
@@ -39,6 +40,8 @@ export class StreamClient {
   readonly confirmed: number[] = [];
   readonly refused: { n: number; error: StreamError }[] = [];
   readonly events: StreamEvent[] = [];
+  /** Whether it was told last that the disk is low. */
+  isDiskLow = false;
   isClosed = false;
   connection!: StreamConnection;
   #n = 0;
@@ -61,6 +64,9 @@ export class StreamClient {
       onDeliver: (ranges, frames) => this.#take(ranges, frames),
       onConfirmed: (n) => this.confirmed.push(n),
       onRefused: (n, error) => this.refused.push({ n, error }),
+      onFull: (_stages, isDiskLow) => {
+        this.isDiskLow = isDiskLow;
+      },
       onEvent: (event) => this.events.push(event),
       onClose: () => {
         this.isClosed = true;
@@ -154,11 +160,12 @@ export async function streamBench(
   streams: readonly string[],
   given?: StreamEngine,
   how: Omit<OpenAsk, "streams"> = {},
+  disk?: DiskRoom,
 ): Promise<StreamBench> {
   const folder = await mkdtemp(join(tmpdir(), "mr-"));
   const path = join(folder, "s");
   const engine = given ?? (await EmbeddedEngine.open(nodeEnv, () => new MemoryLog(), "nothing")).engine;
-  const server = new StreamServer(nodeEnv, engine, { boot: "boot-1", secret: SECRET });
+  const server = new StreamServer(nodeEnv, engine, { boot: "boot-1", secret: SECRET, ...(disk && { disk }) });
   await server.open(streams, how);
   const listener = await nodeEnv.net.listen(path, (socket) => server.accept(socket));
   const clients: StreamClient[] = [];

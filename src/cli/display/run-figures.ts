@@ -4,6 +4,7 @@ import type { RunView, StageRow } from "./run-view.ts";
 
 /** What is known of a run's streams: see `agent.streams-stats`. */
 export interface Figures {
+  readonly disk?: "low";
   readonly streams: readonly { readonly name: string; readonly unsettled: number }[];
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -50,7 +51,7 @@ export class RunFigures {
     return {
       pipeline: this.#shape.name,
       run: this.#run,
-      status: now.status,
+      status: this.#figures.disk === undefined ? now.status : `${now.status} (disk low: sources wait)`,
       elapsedMs: now.elapsedMs,
       leftMs: this.#leftMs(stages),
       tasks: this.#tasks(now),

@@ -1,6 +1,6 @@
 import type { Env, Timer } from "../../env/env.ts";
 import { StreamError } from "../../errors.ts";
-import { type RecordStore, recordKeys } from "../../records/record-store.ts";
+import type { RecordStore } from "../../records/record-store.ts";
 import { Frame } from "../../wire/frame.ts";
 import {
   type Capabilities,
@@ -12,12 +12,12 @@ import {
   type StreamStats,
   type Transaction,
 } from "../contract.ts";
-import { handleOf, laneOf, stageOf } from "../lanes.ts";
 import { FrameShelf } from "./frame-shelf.ts";
 import { Ledger } from "./ledger.ts";
 import { type EntryHead, entryOf, type Snapshot } from "./ledger-entry.ts";
 import type { Location, Log, LogDamage } from "./log.ts";
 import { LogRecords } from "./log-records.ts";
+import { quarantineOf } from "./quarantine-of.ts";
 import { entriesIn } from "./stragglers.ts";
 
 interface Waiting {
@@ -54,6 +54,7 @@ export class EmbeddedEngine implements StreamEngine {
   #onBlobFree: (blob: string) => void = () => undefined;
   #replaying = true;
   #closed = false;
+  #isRoomNeeded = false;
 
   private constructor(env: Env, log: (snapshot: () => Snapshot) => Log, survives: Durability) {
     this.#env = env;
@@ -145,7 +146,12 @@ export class EmbeddedEngine implements StreamEngine {
   async #commitLoop(): Promise<void> {
     // Let everything that arrived in this turn of the loop into the first group.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 || this.#isRoomNeeded) {
+      if (this.#isRoomNeeded) {
+        this.#isRoomNeeded = false;
+        await this.#tidy(true);
+        continue;
+      }
       const group = this.#waiting;
       this.#waiting = [];
       let locations: readonly (readonly Location[])[];
@@ -164,13 +170,25 @@ export class EmbeddedEngine implements StreamEngine {
         this.#ledger.apply(entry.head, places);
         entry.resolve();
       }
-      try {
-        await this.#moveStragglers();
-      } catch {
-        // They stay where they are: the disk is full, or a blob cannot be read. The next group tries again.
-      }
+      await this.#tidy(false);
     }
     this.#committing = undefined;
+  }
+
+  /** The disk is low: what takes room and is of no use any more is to go early. */
+  makeRoom(): void {
+    if (this.#closed) return;
+    this.#isRoomNeeded = true;
+    this.#committing ??= this.#commitLoop();
+  }
+
+  async #tidy(isRoomNeeded: boolean): Promise<void> {
+    try {
+      await this.#moveStragglers(isRoomNeeded);
+      if (isRoomNeeded) await this.#log.shrink();
+    } catch {
+      // They stay where they are: the disk is full, or a blob cannot be read. It is tried again.
+    }
   }
 
   #cache(entry: Waiting): void {
@@ -182,8 +200,8 @@ export class EmbeddedEngine implements StreamEngine {
   }
 
   /** Copies what still lives in the oldest segment forward, so that the segment can go. */
-  async #moveStragglers(): Promise<void> {
-    const segment = this.#log.segmentToEmpty();
+  async #moveStragglers(isRoomNeeded = false): Promise<void> {
+    const segment = this.#log.segmentToEmpty(isRoomNeeded);
     if (segment === undefined) return;
     const { entries, damaged } = await entriesIn(segment, this.#ledger, (location) =>
       this.#log.read(location),
@@ -248,24 +266,7 @@ export class EmbeddedEngine implements StreamEngine {
       return;
     }
     const at = this.#env.clock.now();
-    // n.b. by the stage, as everything that people look for: the number is unique among its lanes.
-    const stage = stageOf(stream);
-    const number = handleOf(laneOf(stream), frame);
-    await this.transact({
-      settlements: pending.map(([from, to]) => ({ stream, frame, from, to, outcome: "quarantined" })),
-      appends: [],
-      records: [
-        {
-          key: recordKeys.quarantine(stage, number),
-          value: Buffer.concat([
-            Buffer.from(`${JSON.stringify({ stream: stage, frame: number, items, problem, at })}\n`),
-            raw,
-          ]),
-        },
-      ],
-      marks: [],
-      counts: [],
-    });
+    await this.transact(quarantineOf({ stream, frame, pending, items, problem, at, raw }));
     for (const listener of this.#quarantineListeners) listener(stream, frame, items, problem);
   }
 

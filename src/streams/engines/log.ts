@@ -40,6 +40,8 @@ export interface Log {
   /** A blob is of no use any more. */
   release(location: Location): void;
   /** A segment whose few living blobs hold up the removal of everything after it: move them. */
-  segmentToEmpty(): number | undefined;
+  segmentToEmpty(isRoomNeeded?: boolean): number | undefined;
+  /** Room is needed: what is of no use any more is to go early. Not while an append is under way. */
+  shrink(): Promise<void>;
   close(): Promise<void>;
 }

@@ -31,6 +31,8 @@ export class MemoryLog implements Log {
     this.#blobs.delete(location.offset);
   }
 
+  async shrink(): Promise<void> {}
+
   segmentToEmpty(): undefined {
     return undefined;
   }

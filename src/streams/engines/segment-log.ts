@@ -5,6 +5,7 @@ import { CorruptionError, DataDirectoryError } from "../../errors.ts";
 import type { Location, Log, LogDamage, LogEntry, Replay } from "./log.ts";
 import { encodeRecord } from "./log-record.ts";
 import { scanSegment } from "./segment-scan.ts";
+import { isFull, unwritable } from "./unwritable.ts";
 
 /**
  * The log on disk: numbered segment files, written at the end of the newest, removed from the oldest.
@@ -21,6 +22,8 @@ export const LOG_VERSION = 1;
 export const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Segments before a nearly empty oldest one is worth moving. */
 const SEGMENTS_BEFORE_MOVING = 4;
+/** With less in it, beside its snapshot, a segment is not worth beginning another. */
+const WORTH_A_ROLL_BYTES = 128 * 1024;
 
 interface Segment {
   readonly number: number;
@@ -41,6 +44,8 @@ export interface SegmentLogOptions {
   /** What a new segment begins with. */
   readonly snapshot: () => unknown;
   readonly segmentBytes?: number;
+  /** A write met a full disk: tells whether it is worth another try. */
+  readonly makeRoom?: () => Promise<boolean>;
 }
 
 export class SegmentLog implements Log {
@@ -51,6 +56,8 @@ export class SegmentLog implements Log {
   #lsn = 1;
   #removing: Promise<void> = Promise.resolve();
   #cannotRemove = false;
+  /** What the newest segment began with. */
+  #snapshotBytes = 0;
 
   constructor(env: Env, options: SegmentLogOptions) {
     this.#env = env;
@@ -144,9 +151,24 @@ export class SegmentLog implements Log {
       at += record.length;
     }
     try {
+      await this.#writeAt(segment, buffers);
+    } catch (error) {
+      if (!isFull(error) || (await this.#options.makeRoom?.()) !== true)
+        throw unwritable(this.#options.directory, error);
+      await this.#writeAt(segment, buffers).catch((again: unknown) => {
+        throw unwritable(this.#options.directory, again);
+      });
+    }
+    this.#lsn = lsn;
+    segment.bytes = at;
+    return locations;
+  }
+
+  async #writeAt(segment: Segment, buffers: readonly Uint8Array[]): Promise<void> {
+    try {
       if (segment.isDirty) await this.#takeBack(segment);
       // More buffers than the system takes in one call are written in several; the group stays one group.
-      for (let i = 0, position = start; i < buffers.length; i += 1_000) {
+      for (let i = 0, position = segment.bytes; i < buffers.length; i += 1_000) {
         const part = buffers.slice(i, i + 1_000);
         await segment.file.writev(part, position);
         for (const buffer of part) position += buffer.byteLength;
@@ -155,11 +177,8 @@ export class SegmentLog implements Log {
     } catch (error) {
       segment.isDirty = true;
       await this.#takeBack(segment).catch(() => undefined);
-      throw this.#unwritable(error);
+      throw error;
     }
-    this.#lsn = lsn;
-    segment.bytes = at;
-    return locations;
   }
 
   /** Removes what a failed write left behind, for good: it was refused, and must not come back after a power cut. */
@@ -184,31 +203,14 @@ export class SegmentLog implements Log {
       ]);
       this.#segments.set(number, segment);
       this.#newest = segment;
+      this.#snapshotBytes = segment.bytes;
     } catch (error) {
       // The next attempt makes the same file.
       await file?.close().catch(() => undefined);
       if (file !== undefined) await disk.remove(path).catch(() => undefined);
-      throw this.#unwritable(error);
+      throw unwritable(this.#options.directory, error);
     }
     this.#removeOldest();
-  }
-
-  #unwritable(error: unknown): DataDirectoryError {
-    if (error instanceof DataDirectoryError) return error;
-    const { directory } = this.#options;
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOSPC" || code === "EDQUOT") {
-      return new DataDirectoryError(
-        "MR_DISK_FULL",
-        `data directory ${directory}: the disk is full; nothing of this write was kept`,
-        { cause: error, scope: "run" },
-      );
-    }
-    return new DataDirectoryError(
-      "MR_DATA_UNWRITABLE",
-      `data directory ${directory}: writing failed (${code ?? String(error)}); see to the disk, then run the same command`,
-      { cause: error, scope: "run" },
-    );
   }
 
   async read(location: Location): Promise<Buffer> {
@@ -264,8 +266,16 @@ export class SegmentLog implements Log {
     }
   }
 
-  segmentToEmpty(): number | undefined {
-    if (this.#segments.size < SEGMENTS_BEFORE_MOVING) return undefined;
+  async shrink(): Promise<void> {
+    const newest = this.#newest;
+    // n.b. no more than what a segment of these options may hold.
+    const worth = Math.min(WORTH_A_ROLL_BYTES, (this.#options.segmentBytes ?? SEGMENT_BYTES) / 2);
+    if (newest === undefined || newest.bytes < 2 * this.#snapshotBytes + worth) return;
+    if (newest.liveBytes < newest.bytes / 2) await this.#roll();
+  }
+
+  segmentToEmpty(isRoomNeeded = false): number | undefined {
+    if (this.#segments.size < (isRoomNeeded ? 2 : SEGMENTS_BEFORE_MOVING)) return undefined;
     const [oldest] = this.#segments.values();
     // Nothing lives in it: it goes with the next segment.
     if (oldest === undefined || oldest === this.#newest || oldest.live === 0) return undefined;

@@ -3,6 +3,7 @@ import type { Env, Timer } from "../../env/env.ts";
 import { CorruptionError } from "../../errors.ts";
 import { encodeMessage } from "../../wire/message.ts";
 import type { StreamEngine, Transaction } from "../contract.ts";
+import type { DiskRoom } from "../disk-room.ts";
 import { stageOf } from "../lanes.ts";
 import type { Peer } from "../peer.ts";
 import {
@@ -35,18 +36,22 @@ export class Pacer {
   readonly #producers = new Set<Peer>();
   #look: Timer | undefined;
   readonly #takers = new Map<Peer, RateTaker>();
+  readonly #disk: DiskRoom | undefined;
 
   constructor(
     env: Env,
     engine: StreamEngine,
     stats: (stage: string) => Waiting,
     tell: (event: StreamEvent) => void,
+    disk?: DiskRoom,
   ) {
+    this.#disk = disk;
     this.#env = env;
     this.#engine = engine;
     this.#stats = stats;
     this.#tell = tell;
     this.breakers = new Breakers(env, tell);
+    disk?.onChange(() => this.#sayFullToAll());
   }
 
   /** In force when this resolves: before an item of these stages is taken. */
@@ -110,9 +115,9 @@ export class Pacer {
 
   /** Somebody is connected who places items: it is told what is full. */
   feeds(peer: Peer): void {
-    if (this.#capacity.isUnlimited) return;
+    if (this.#capacity.isUnlimited && this.#disk === undefined) return;
     this.#producers.add(peer);
-    this.#sayFull(peer);
+    if (!this.#capacity.isUnlimited || this.#disk?.isLow === true) this.#sayFull(peer);
   }
 
   /** A transaction of an instance was stored. */
@@ -127,11 +132,19 @@ export class Pacer {
     let hasChanged = false;
     for (const stage of this.#capacity.stages)
       if (this.#capacity.weigh(stage, this.#stats(stage))) hasChanged = true;
-    if (hasChanged) for (const peer of this.#producers) this.#sayFull(peer);
+    if (hasChanged) this.#sayFullToAll();
+  }
+
+  #sayFullToAll(): void {
+    for (const peer of this.#producers) this.#sayFull(peer);
   }
 
   #sayFull(peer: Peer): void {
-    peer.send(encodeMessage(MESSAGE.full, { stages: this.#capacity.full } satisfies FullHead));
+    const head: FullHead = {
+      stages: this.#capacity.full,
+      ...(this.#disk?.isLow === true && { isDiskLow: true }),
+    };
+    peer.send(encodeMessage(MESSAGE.full, head));
   }
 
   /** A connection was closed. */

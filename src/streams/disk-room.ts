@@ -1,0 +1,16 @@
+/** What there is to know, for those who take items from outside, of the disk that holds them. */
+export interface DiskRoom {
+  /** Below the first watermark: nothing new is to come in; what is stored goes on being processed. */
+  readonly isLow: boolean;
+  /** So much is about to be written. */
+  expect(bytes: number): void;
+  /** The same of items from outside; false when it is not to be written: what room is left is for others. */
+  admit(bytes: number): boolean;
+  /** Resolves when somebody has looked at the disk again, or nobody will any more. */
+  looked(): Promise<void>;
+  readonly isClosed: boolean;
+  /** Called when it becomes low, and when it is no longer. */
+  onChange(listener: () => void): void;
+  /** How much there is, for people. */
+  readonly text: string;
+}

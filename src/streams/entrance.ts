@@ -1,0 +1,63 @@
+import { encodeMessage } from "../wire/message.ts";
+import type { DiskRoom } from "./disk-room.ts";
+import type { Peer } from "./peer.ts";
+import { MESSAGE, type StreamEvent } from "./protocol.ts";
+import { isSender } from "./senders.ts";
+
+const LOW = "the disk is low: sources wait, pushes are refused, stored items go on";
+const ENOUGH = "the disk has room again: sources go on";
+
+/**
+ * Where items come in from outside. While the disk is low they are told to stay away; what was on its way then is
+ * still stored, down to the second watermark; there it waits.
+ */
+export class Entrance {
+  readonly #disk: DiskRoom | undefined;
+  /** Those who wait, and the last of them. */
+  #waiting = 0;
+  #last: Promise<void> | undefined;
+
+  constructor(disk: DiskRoom | undefined, tell: (event: StreamEvent) => void) {
+    this.#disk = disk;
+    disk?.onChange(() => tell(this.#event));
+  }
+
+  get #event(): StreamEvent {
+    const disk = this.#disk as DiskRoom;
+    if (disk.isLow) return { kind: "disk", state: "low", what: `${LOW}; ${disk.text}` };
+    return { kind: "disk", state: "enough", what: `${ENOUGH}; ${disk.text}` };
+  }
+
+  /** A control connection was welcomed: it is told what it has missed. */
+  greet(peer: Peer): void {
+    if (this.#disk?.isLow === true) peer.send(encodeMessage(MESSAGE.event, this.#event));
+  }
+
+  /** A transaction has come: calls `go` now, or when it may be done, in the order in which they came. */
+  pass({ hello }: Peer, blobs: readonly Uint8Array[], go: () => void): void {
+    const disk = this.#disk;
+    if (disk === undefined || hello === undefined) {
+      go();
+      return;
+    }
+    let bytes = 0;
+    for (const blob of blobs) bytes += blob.byteLength;
+    const isSent = isSender(hello);
+    if (isSent && (this.#last !== undefined || !disk.admit(bytes))) {
+      this.#queue(disk, bytes, go);
+      return;
+    }
+    if (!isSent) disk.expect(bytes);
+    go();
+  }
+
+  #queue(disk: DiskRoom, bytes: number, go: () => void): void {
+    this.#waiting++;
+    const before = this.#last ?? Promise.resolve();
+    this.#last = before.then(async () => {
+      while (!disk.isClosed && !disk.admit(bytes)) await disk.looked();
+      if (--this.#waiting === 0) this.#last = undefined;
+      go();
+    });
+  }
+}

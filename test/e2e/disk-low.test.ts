@@ -1,0 +1,65 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { cliProject, unsettled } from "../support/cli-project.ts";
+import { freePort } from "../support/free-port.ts";
+
+const ITEMS = 1_500;
+
+test("a disk that is low holds back sources and pushes while stored items go on, and the run ends by itself", {
+  timeout: 120_000,
+}, async () => {
+  const port = await freePort();
+  const project = cliProject({
+    "low.ts": `
+      import { existsSync } from "node:fs";
+      import { httpPush, pipeline } from "millrace"; import { note } from "./note.ts";
+      const p = pipeline("low");
+      const feed = p.source("feed", function* () {
+        for (let n = 0; n < ${ITEMS}; n++) yield { n, text: String(n % 10).repeat(15_000) };
+      });
+      const door = p.source("door", httpPush<{ n: number }>({ port: ${port} }));
+      const out = p.sink("out", async ({ n }: { n: number }) => {
+        while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 20));
+        note(n);
+      }, { concurrency: 8 });
+      feed.to(out); door.to(out);
+      export default p;
+    `,
+  });
+  mkdirSync(project.data);
+  // The store would need 22 MB, were all of it there at once.
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", project.data]);
+  onTestFinished(() => {
+    execFileSync("umount", ["-l", project.data]);
+  });
+  const post = (n: number): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: JSON.stringify({ n }) });
+  const running = project.start("low.ts");
+  await running.until((stderr) => stderr.includes("the disk is low"));
+  await running.until((stderr) => stderr.includes("takes items"));
+
+  const status = await project.millrace(["status", "low", "--json", "--data", project.data]);
+  expect(JSON.parse(status.stdout)).toMatchObject([{ status: "running", disk: "low" }]);
+  for (const _ of [1, 2]) {
+    const refused = await post(-1);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
+  }
+  writeFileSync(project.path("items.jsonl"), '{"n":-2}\n');
+  const patient = project.startCommand(["push", "low/door", "items.jsonl", "--data", project.data]);
+  expect(existsSync(project.path("notes.jsonl"))).toBe(false);
+
+  project.write("go", "");
+  expect((await patient.ended).code).toBe(0);
+  await running.until((stderr) => stderr.includes("the disk has room again"));
+  await project.millrace(["push", "low/door", "--close", "--data", project.data]);
+  const { code, json, stderr } = await running.ended;
+
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining("MR_DISK_FULL") });
+  expect(unsettled(json)).toEqual({});
+  const seen = project.notes<number>();
+  expect(seen.filter((n) => n >= 0).sort((a, b) => a - b)).toEqual(
+    Array.from({ length: ITEMS }, (_, n) => n),
+  );
+  expect(seen.filter((n) => n < 0)).toEqual([-2]);
+});

@@ -6,6 +6,8 @@ export interface DiskRoom {
   expect(bytes: number): void;
   /** The same of items from outside; false when it is not to be written: what room is left is for others. */
   admit(bytes: number): boolean;
+  /** What was expected, or admitted, is written, or never will be. */
+  wrote(bytes: number): void;
   /** Resolves when somebody has looked at the disk again, or nobody will any more. */
   looked(): Promise<void>;
   readonly isClosed: boolean;

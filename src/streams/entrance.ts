@@ -34,10 +34,10 @@ export class Entrance {
   }
 
   /** A transaction has come: calls `go` now, or when it may be done, in the order in which they came. */
-  pass({ hello }: Peer, blobs: readonly Uint8Array[], go: () => void): void {
+  pass({ hello }: Peer, blobs: readonly Uint8Array[], go: () => Promise<void>): void {
     const disk = this.#disk;
     if (disk === undefined || hello === undefined) {
-      go();
+      void go();
       return;
     }
     let bytes = 0;
@@ -48,16 +48,16 @@ export class Entrance {
       return;
     }
     if (!isSent) disk.expect(bytes);
-    go();
+    void go().finally(() => disk.wrote(bytes));
   }
 
-  #queue(disk: DiskRoom, bytes: number, go: () => void): void {
+  #queue(disk: DiskRoom, bytes: number, go: () => Promise<void>): void {
     this.#waiting++;
     const before = this.#last ?? Promise.resolve();
     this.#last = before.then(async () => {
       while (!disk.isClosed && !disk.admit(bytes)) await disk.looked();
       if (--this.#waiting === 0) this.#last = undefined;
-      go();
+      void go().finally(() => disk.wrote(bytes));
     });
   }
 }

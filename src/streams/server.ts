@@ -142,7 +142,7 @@ export class StreamServer {
         this.pacer.breakers.probed(peer, (message.head as ProbedHead).isGood === true);
         return;
       case MESSAGE.transact:
-        this.#entrance.pass(peer, message.blobs, () => void this.#onTransact(peer, message));
+        this.#entrance.pass(peer, message.blobs, () => this.#onTransact(peer, message));
         return;
       case MESSAGE.request:
         void answerRequest(this, peer, message.head as RequestHead);

@@ -15,6 +15,7 @@ class SetDisk implements DiskRoom {
   #looking: (() => void)[] = [];
 
   expect(): void {}
+  wrote(): void {}
   admit(): boolean {
     return this.hasRoom;
   }

@@ -39,9 +39,11 @@ export class DiskWatch implements DiskRoom {
   /** Of the file system. */
   readonly totalBytes: number;
   #freeBytes: number;
-  /** Expected since the last look began, and in the time between the two before it. */
+  /** Expected, and not known to have been written when the last look began. */
   #expected = 0;
-  #expectedBefore = 0;
+  /** Of these, written since. */
+  #written = 0;
+  #expectedAtLook = 0;
   #step = 0;
   #isLow = false;
   #looking: Promise<void> | undefined;
@@ -92,9 +94,9 @@ export class DiskWatch implements DiskRoom {
     return this.#isLow;
   }
 
-  /** n.b. rather too little: some of what was expected may be written, and be missing from what is free, already. */
+  /** n.b. rather too little: what was written while somebody looked is missing twice, until the next look. */
   get #left(): number {
-    return this.#freeBytes - this.#expected - this.#expectedBefore;
+    return this.#freeBytes - this.#expected;
   }
 
   get text(): string {
@@ -103,7 +105,7 @@ export class DiskWatch implements DiskRoom {
 
   expect(bytes: number): void {
     this.#expected += bytes;
-    if (this.#expected > this.#step) void this.look();
+    if (this.#expected - this.#expectedAtLook > this.#step) void this.look();
   }
 
   admit(bytes: number): boolean {
@@ -112,6 +114,10 @@ export class DiskWatch implements DiskRoom {
     if (left < SHORT * this.#lowBytes) return false;
     this.expect(bytes);
     return true;
+  }
+
+  wrote(bytes: number): void {
+    this.#written += bytes;
   }
 
   looked(): Promise<void> {
@@ -146,10 +152,13 @@ export class DiskWatch implements DiskRoom {
 
   async #look(): Promise<void> {
     this.#timer?.cancel();
-    this.#expectedBefore = this.#expected;
-    this.#expected = 0;
+    // What is written by now is missing from what is free.
+    const written = this.#written;
     try {
       const free = await this.#env.disk.freeBytes(this.#options.directory);
+      this.#written -= written;
+      this.#expected -= written;
+      this.#expectedAtLook = this.#expected;
       this.#note(free);
       const missing = this.#ballast.isThere ? 0 : this.#ballast.bytes;
       if (free < this.#lowBytes) this.#setLow(true);

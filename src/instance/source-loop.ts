@@ -250,8 +250,7 @@ export class SourceLoop {
     const bytes = this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes;
     if (bytes > MAX_UNCONFIRMED_BYTES) return true;
     // n.b. one that is being stopped looks for a good place to end at, not for room.
-    if (this.#stopping) return false;
-    if (this.#isPaused || this.#isDiskLow) return true;
+    if (this.#stopping || this.#isPaused || this.#isDiskLow) return !this.#stopping;
     return this.#backpressure?.isHeld(this.#transactions.outputsOnTheirWay, bytes) === true;
   }
 

@@ -122,7 +122,7 @@ export interface PlainJobOptions<TaskType, Returned, Setup, Acc, Output, Params 
 export function job<
   // n.b. a process that says its type is compared before a split that leaves one to be inferred has been looked at.
   Yielded = never,
-  Returned = unknown,
+  Returned = never,
   Setup = undefined,
   Acc = unknown,
   Output = Awaited<Returned>[],
@@ -134,7 +134,7 @@ export function job<
 export function job<
   Input,
   Yielded = never,
-  Returned = unknown,
+  Returned = never,
   Setup = undefined,
   Acc = unknown,
   Output = Awaited<Returned>[],
@@ -145,7 +145,7 @@ export function job<
 ): Job<Input, Output, Params>;
 export function job<
   TaskType,
-  Returned,
+  Returned = never,
   Setup = undefined,
   Acc = unknown,
   Output = Awaited<Returned>[],

@@ -72,6 +72,20 @@ export function inference(): void {
     combine: { init: 0, add: (sum, n) => sum + n, finish: (sum) => sum },
   });
   expectType<Equal<typeof typed, Job<undefined, number, { count: number }>>>();
+  const annotated = job("annotated", {
+    *split(count: number) {
+      for (let n = 0; n < count; n++) yield task(n, { cost: n });
+    },
+    process: (n: number, ctx) => `${n} ${ctx.item.attempt}`,
+    combine: { init: 0, add: (acc: number, text: string) => acc + text.length, finish: (acc: number) => acc },
+  });
+  expectType<Equal<typeof annotated, Job<number, number>>>();
+  const unsplit = job("unsplit", {
+    process: async (line: string, ctx) => line.length + ctx.item.attempt,
+    combine: { init: 0, add: (acc: number, n: number) => acc + n, finish: (acc: number) => `${acc}` },
+  });
+  expectType<Equal<typeof unsplit, Job<Iterable<string> | AsyncIterable<string>, string>>>();
+
   job("wrong", {
     params: z.object({ count: z.number() }),
     // @ts-expect-error process takes something else

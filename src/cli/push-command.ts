@@ -66,9 +66,9 @@ async function pushFile(live: LiveRun, source: string, file: string, flags: Push
   const pusher = new LinePusher({
     name,
     skipsBad: flags.skipBad === true,
-    push: (items) => live.pushes.push(source, items, options),
+    push: (values) => live.pushes.push(source, values, options),
   });
-  const progress = setInterval(() => tell(`${grouped(pusher.stored)} items stored`), PROGRESS_MS);
+  const progress = setInterval(() => tell(`${items(pusher.stored)} stored`), PROGRESS_MS);
   try {
     // Nothing but the check: the source, the options, and whether there is somebody to take the items.
     await live.pushes.push(source, [], options);
@@ -77,7 +77,7 @@ async function pushFile(live: LiveRun, source: string, file: string, flags: Push
   } catch (error) {
     if (!isInterrupted) {
       await pusher.settled();
-      tell(`${grouped(pusher.stored)} items stored before that`);
+      if (pusher.stored > 0) tell(`${items(pusher.stored)} stored before that`);
       throw readError(error, file);
     }
     await pusher.settled();
@@ -86,10 +86,15 @@ async function pushFile(live: LiveRun, source: string, file: string, flags: Push
     process.off("SIGINT", interrupt);
     await live.pushes.end();
   }
-  const skipped = pusher.skipped === 0 ? "" : `, ${grouped(pusher.skipped)} bad lines skipped`;
-  tell(`${grouped(pusher.stored)} items stored${skipped}`);
+  const bad = pusher.skipped === 1 ? "line" : "lines";
+  const skipped = pusher.skipped === 0 ? "" : `, ${grouped(pusher.skipped)} bad ${bad} skipped`;
+  tell(`${items(pusher.stored)} stored${skipped}`);
   if (isInterrupted) return EXIT.interrupted;
   return pusher.skipped > 0 ? EXIT.partly : EXIT.done;
+}
+
+function items(count: number): string {
+  return `${grouped(count)} ${count === 1 ? "item" : "items"}`;
 }
 
 function readError(error: unknown, file: string): unknown {

@@ -16,7 +16,7 @@ export function instanceLogger(env: Env, write: (line: LogLine) => void): Logger
   let second = 0;
   let lines = 0;
   let dropped = 0;
-  const log = (level: LogLevel, first: string | object, rest: string | undefined): void => {
+  const log = (level: LogLevel, first: string | object, rest: unknown): void => {
     const now = Math.floor(env.clock.mono() / 1_000);
     if (now !== second) {
       second = now;
@@ -32,14 +32,19 @@ export function instanceLogger(env: Env, write: (line: LogLine) => void): Logger
       dropped++;
       return;
     }
-    if (typeof first === "string") write({ level, message: first });
-    else write({ level, message: rest ?? "", fields: plainFields(first) });
+    const [message, fields] = typeof first === "string" ? [first, rest] : [rest, first];
+    const hasFields = typeof fields === "object" && fields !== null;
+    write({
+      level,
+      message: typeof message === "string" ? message : fields instanceof Error ? fields.message : "",
+      ...(hasFields && { fields: plainFields(fields instanceof Error ? { error: fields } : fields) }),
+    });
   };
   return {
-    debug: (first: string | object, rest?: string) => log("debug", first, rest),
-    info: (first: string | object, rest?: string) => log("info", first, rest),
-    warn: (first: string | object, rest?: string) => log("warn", first, rest),
-    error: (first: string | object, rest?: string) => log("error", first, rest),
+    debug: (first: string | object, rest?: unknown) => log("debug", first, rest),
+    info: (first: string | object, rest?: unknown) => log("info", first, rest),
+    warn: (first: string | object, rest?: unknown) => log("warn", first, rest),
+    error: (first: string | object, rest?: unknown) => log("error", first, rest),
   };
 }
 

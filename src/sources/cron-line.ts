@@ -19,7 +19,7 @@ export class CronLine implements Schedule {
     try {
       this.#cron = newCron(line.trim(), timeZone);
     } catch (thrown) {
-      throw refusal(subject, ensureError(thrown).message.replace(/^Cron\w+: /, ""));
+      throw refusal(subject, ensureError(thrown).message.replace(/^Cron\w+: |\.$/g, ""));
     }
     if (this.next(0) === undefined) throw refusal(subject, "that time never comes");
   }

@@ -51,7 +51,7 @@ test("millrace push, pause, resume, scale, stop, status and ps, beside a run at 
     millrace("push", "intake/feed", "none.jsonl"),
   ]);
   expect([bad.code, bad.stderr]).toEqual([1, expect.stringContaining("bad.jsonl:3:")]);
-  expect([skipping.code, skipping.stderr]).toEqual([8, expect.stringContaining("1 bad lines skipped")]);
+  expect([skipping.code, skipping.stderr]).toEqual([8, expect.stringContaining("1 bad line skipped")]);
   expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining("push to feed")]);
   expect([notOne.code, notOne.stderr]).toEqual([4, expect.stringContaining("MR_NOT_PUSHABLE")]);
   expect([missing.code, missing.stderr]).toEqual([3, expect.stringContaining("MR_INPUT_NOT_FOUND")]);

@@ -34,7 +34,7 @@ test.each([
 test.each([
   [
     { "millrace.config.json": '{ "dta": "x" }' },
-    /MR_BAD_OPTION .*"dta" \(did you mean data\?\); there are data, streams, instances/,
+    /MR_BAD_OPTION .*"dta" \(did you mean data\?\); there are data, streams, keepFree, instances/,
   ],
   [
     { "millrace.config.json": '{ "instances": { "check": 0 } }' },

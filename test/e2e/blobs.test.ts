@@ -64,6 +64,18 @@ test("a blob goes with its item through stages, retries and branches, and is rem
   expect(blobFiles(project.data)).toHaveLength(1);
   const [letter] = await project.deadLetters("images/check");
   expect(JSON.stringify(letter)).toContain('"size":5000000');
+
+  // Put back it is read once more, and goes when it is done.
+  project.write("fixed", "");
+  const replayed = await project.millrace(["dead", "replay", "images", "--all", "--data", project.data]);
+  expect([replayed.code, replayed.stderr]).toEqual([0, expect.not.stringContaining("MR_")]);
+  expect(project.notes<{ name: string }>().filter(({ name }) => name === "c")).toEqual(
+    expect.arrayContaining([
+      { side: "left", name: "c", hash: hashOf(2), size: 5_000_000 },
+      { side: "right", name: "c", size: 5_000_000 },
+    ]),
+  );
+  expect(blobFiles(project.data)).toEqual([]);
 });
 
 test("blobs work in a run inside this process, and blob() outside a run says where it belongs", async () => {

@@ -22,7 +22,7 @@ const BESIDE_USER = [
   "bundle/edit-child",
   "bundle/import-bundle",
 ];
-const APART = ["cli/main", "cli/doctor-child", "streams/main", "bundle/file-meta"];
+const APART = ["cli/main", "cli/doctor-child", "cli/test-bundler", "streams/main", "bundle/file-meta"];
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 /**

@@ -1,5 +1,5 @@
 import type { RecordStore, RecordWrite } from "../records/record-store.ts";
-import type { AttemptInfo } from "../wire/frame.ts";
+import type { AttemptInfo, Frame } from "../wire/frame.ts";
 
 /**
  * What a stream engine does for the streams process. An engine stores frames and remembers which of their
@@ -95,7 +95,8 @@ export interface Delivery {
   readonly stream: string;
   /** The engine's name for the frame, unique in its stream for as long as the frame lives. */
   readonly frame: number;
-  readonly bytes: Buffer;
+  /** Checked and parsed once, by the engine. */
+  readonly content: Frame;
   /** Ranges of items that are not settled yet. */
   readonly pending: readonly (readonly [from: number, to: number])[];
   readonly marks: ReadonlyMap<number, Mark> | undefined;

@@ -1,5 +1,4 @@
 import { CorruptionError } from "../errors.ts";
-import { Frame } from "../wire/frame.ts";
 import { type ClaimedRange, type Consumer, claimedItems } from "./consumer.ts";
 import type { Deliveries, Delivery, Mark } from "./contract.ts";
 import { forgiven, isSuspect } from "./item-marks.ts";
@@ -134,7 +133,7 @@ export class Dispatcher {
     const held = this.#held.get(handle) ?? {
       handle,
       lane,
-      frame: Frame.parse(delivery.bytes),
+      frame: delivery.content,
       marks: this.#options.isForgiving === true ? forgiven(delivery.marks) : new Map(delivery.marks),
       left: 0,
     };

@@ -34,7 +34,7 @@ export class TransactionRecord {
     const consume = engine.consume.bind(engine);
     engine.consume = (stream, onDelivery) =>
       consume(stream, (delivery) => {
-        this.#delivered.set(`${stream}/${delivery.frame}`, delivery.bytes);
+        this.#delivered.set(`${stream}/${delivery.frame}`, delivery.content.bytes);
         onDelivery(delivery);
       });
   }

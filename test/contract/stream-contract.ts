@@ -68,7 +68,7 @@ class Taker {
 
   /** Texts of all items that are still to be done. */
   get texts(): string[] {
-    return this.got.flatMap(({ bytes, pending }) =>
+    return this.got.flatMap(({ content: { bytes }, pending }) =>
       pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)),
     );
   }
@@ -127,7 +127,12 @@ export function streamContract(
       const taker = new Taker(engine, "a", 1_000);
 
       expect(await taker.upTo(150)).toEqual(names(150));
-      for (const [i, { bytes }] of taker.got.entries())
+      for (const [
+        i,
+        {
+          content: { bytes },
+        },
+      ] of taker.got.entries())
         expect(bytes.equals(frames[i]?.frame as Buffer)).toBe(true);
       expect(new Set(taker.got.map(({ frame }) => frame)).size).toBe(50);
     });
@@ -339,7 +344,7 @@ export function streamContract(
       if (keeps) await reopen("a");
       const taker = new Taker(engine, "a", 10);
       await taker.upTo(1);
-      expect(taker.got[0]?.bytes.equals(large.frame)).toBe(true);
+      expect(taker.got[0]?.content.bytes.equals(large.frame)).toBe(true);
     });
 
     check("refuses to hand out a stream that was not opened", async () => {

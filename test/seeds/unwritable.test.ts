@@ -36,7 +36,7 @@ test("a dead letter that cannot be written leaves its item to be done; with room
   disk.capacity = Number.POSITIVE_INFINITY;
   const second = await openOn(disk, true, 10_000);
   await settle();
-  expect(second.deliveries.flatMap(({ bytes }) => textsOf(bytes))).toEqual(["bad"]);
+  expect(second.deliveries.flatMap(({ content: { bytes } }) => textsOf(bytes))).toEqual(["bad"]);
   await second.engine.transact(bury(second.deliveries[0] as Delivery));
 
   expect(second.engine.stats("a").unsettled).toBe(0);

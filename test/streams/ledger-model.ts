@@ -132,7 +132,7 @@ export async function observed(
       frames: deliveries
         .filter((delivery) => delivery.stream === stream)
         .map((delivery) => {
-          const texts = textsOf(delivery.bytes);
+          const texts = textsOf(delivery.content.bytes);
           const pending = delivery.pending.flatMap(([from, to]) => texts.slice(from, to));
           const isPending = (place: number): boolean =>
             delivery.pending.some(([from, to]) => place >= from && place < to);

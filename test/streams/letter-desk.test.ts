@@ -51,7 +51,7 @@ async function deskWith(
 async function waiting(engine: StreamEngine, stream: string): Promise<{ frame: Frame; place: number }[]> {
   await engine.open(stream);
   const found: { frame: Frame; place: number }[] = [];
-  const deliveries = engine.consume(stream, ({ bytes }) => {
+  const deliveries = engine.consume(stream, ({ content: { bytes } }) => {
     const frame = Frame.parse(bytes);
     for (let place = 0; place < frame.count; place++) found.push({ frame, place });
   });

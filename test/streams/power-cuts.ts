@@ -150,7 +150,11 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     let learned = 0;
     const learn = (): void => {
       for (; learned < deliveries.length; learned++) {
-        const { stream, frame, bytes } = deliveries[learned] as Delivery;
+        const {
+          stream,
+          frame,
+          content: { bytes },
+        } = deliveries[learned] as Delivery;
         numberToName.set(`${stream}/${frame}`, textsOf(bytes)[0] as string);
       }
     };

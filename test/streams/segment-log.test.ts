@@ -60,7 +60,9 @@ const done = ({ stream, frame }: Delivery, from: number, to: number): Settlement
   outcome: "completed",
 });
 const pendingTexts = (deliveries: readonly Delivery[]): string[] =>
-  deliveries.flatMap(({ bytes, pending }) => pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)));
+  deliveries.flatMap(({ content: { bytes }, pending }) =>
+    pending.flatMap(([from, to]) => textsOf(bytes).slice(from, to)),
+  );
 
 function newDisk(): FakeDisk {
   return new FakeDisk(seededChance(1));
@@ -207,7 +209,7 @@ async function settleAllBut(
   keep: (text: string) => boolean,
 ): Promise<void> {
   for (const delivery of deliveries) {
-    const texts = textsOf(delivery.bytes);
+    const texts = textsOf(delivery.content.bytes);
     const settlements = delivery.pending.flatMap(([from, to]) =>
       Array.from({ length: to - from }, (_, i) => from + i)
         .filter((place) => !keep(texts[place] as string))

@@ -125,8 +125,9 @@ export class FrameShelf {
   #deliver(frame: number, bytes: Buffer): void {
     const pending = this.#ledger.pendingOf(this.#stream, frame);
     if (pending.length === 0) return;
+    let content: Frame;
     try {
-      Frame.parse(bytes);
+      content = Frame.parse(bytes);
     } catch (error) {
       this.#events.onUnreadable(frame, (error as Error).message);
       return;
@@ -134,7 +135,7 @@ export class FrameShelf {
     // n.b. never below zero: what came beyond one wish is no part of the next.
     for (const [from, to] of pending) this.#wanted = Math.max(0, this.#wanted - (to - from));
     const marks = this.#ledger.marksOf(this.#stream, frame);
-    this.#onDelivery?.({ stream: this.#stream, frame, bytes, pending, marks });
+    this.#onDelivery?.({ stream: this.#stream, frame, content, pending, marks });
   }
 }
 

@@ -9,6 +9,8 @@ export class Stages {
   readonly #engine: StreamEngine;
   readonly #onSuspects: (stage: string, count: number) => void;
   readonly #dispatchers = new Map<string, Dispatcher>();
+  /** The names of each stage's lanes: they are asked for with every transaction. */
+  readonly #lanes = new Map<string, readonly string[]>();
 
   constructor(engine: StreamEngine, onSuspects: (stage: string, count: number) => void) {
     this.#engine = engine;
@@ -32,7 +34,9 @@ export class Stages {
         onSuspects: (count) => this.#onSuspects(stage, count),
       });
       this.#dispatchers.set(stage, dispatcher);
-      for (const stream of lanesOf(stage, own)) {
+      const lanes = lanesOf(stage, own);
+      this.#lanes.set(stage, lanes);
+      for (const stream of lanes) {
         if (this.#engine.stats(stream).unsettled > 0) dispatcher.openLane(laneOf(stream));
       }
     }
@@ -71,8 +75,8 @@ export class Stages {
     return addedUp(this.#lanesOf(stage).map((stream) => this.#engine.stats(stream)));
   }
 
-  #lanesOf(stage: string): string[] {
-    return lanesOf(stage, this.#dispatchers.get(stage)?.partitions ?? 0);
+  #lanesOf(stage: string): readonly string[] {
+    return this.#lanes.get(stage) ?? lanesOf(stage, 0);
   }
 
   close(): void {

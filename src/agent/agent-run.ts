@@ -143,7 +143,13 @@ export class AgentRun {
         onLog: (level, message, fields) => this.#events.onLog(stage, level, message, fields),
         onProgress: (done, total) => this.#events.onProgress(stage, done, total),
         onRunFailed: (error) => this.#events.onRunFailed(stage, error),
-        onTrouble: (error) => this.#events.onLog(stage, "error", error.message, { code: error.code }),
+        onTrouble: ({ name, message, code }) =>
+          this.#events.onLog(
+            stage,
+            "error",
+            code === undefined ? `${name}: ${message}` : message,
+            code === undefined ? undefined : { code },
+          ),
       },
       onEnd: (start, end) => this.#onInstanceEnd(slot, start, end),
       onOver: (end) => {

@@ -143,13 +143,8 @@ export class AgentRun {
         onLog: (level, message, fields) => this.#events.onLog(stage, level, message, fields),
         onProgress: (done, total) => this.#events.onProgress(stage, done, total),
         onRunFailed: (error) => this.#events.onRunFailed(stage, error),
-        onTrouble: ({ name, message, code }) =>
-          this.#events.onLog(
-            stage,
-            "error",
-            code === undefined ? `${name}: ${message}` : message,
-            code === undefined ? undefined : { code },
-          ),
+        onTrouble: ({ code, name, message }) =>
+          this.#events.onLog(stage, "error", `${code ?? name}: ${message}`, undefined),
       },
       onEnd: (start, end) => this.#onInstanceEnd(slot, start, end),
       onOver: (end) => {

@@ -1,6 +1,9 @@
 import { dirname } from "node:path";
 import type { Env } from "../../env/env.ts";
 
+const PIECE_BYTES = 128 * 1024;
+const BLOCK_BYTES = 4_096;
+
 /** A file that holds room which nobody else can take: without it a full disk could not even store that items are done. */
 export class Ballast {
   readonly #env: Env;
@@ -32,8 +35,14 @@ export class Ballast {
     try {
       const file = await disk.open(this.#path, "create");
       try {
-        // n.b. random bytes: a file system that compresses, or leaves holes, would take no room for zeros.
-        await file.writev([random.bytes(this.bytes)], 0);
+        // n.b. random bytes: a file system that compresses, or leaves holes, would take no room for zeros. One piece
+        // serves again and again, as a process keeps what it once allocated; its blocks are told apart by numbers.
+        const piece = random.bytes(Math.min(PIECE_BYTES, this.bytes));
+        for (let at = 0; at < this.bytes; at += piece.length) {
+          for (let block = 0; block + 4 <= piece.length; block += BLOCK_BYTES)
+            piece.writeUInt32LE((at + block) % 2 ** 32, block);
+          await file.writev([piece.subarray(0, this.bytes - at)], at);
+        }
         await file.datasync();
       } finally {
         await file.close();

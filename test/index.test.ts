@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 
-test("index.ts loads definitions alone, since every instance loads it", async () => {
+test("index.ts loads definitions alone, ready-made sources among them, since every instance loads it", async () => {
   const { metafile } = await build({
     absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
     entryPoints: ["src/index.ts"],
@@ -23,6 +23,31 @@ test("index.ts loads definitions alone, since every instance loads it", async ()
     }
   }
   expect(loaded).toContain("src/definition/pipeline.ts");
-  const others = [...loaded].filter((file) => !/^src\/(index|errors|definition\/[^/]+)\.ts$/.test(file));
+  const definitions = /^src\/(index|errors|definition\/[^/]+|sources\/[^/]+|wire\/stored-blob)\.ts$/;
+  const others = [...loaded].filter((file) => !definitions.test(file) && !file.startsWith("node:"));
   expect(others).toEqual([]);
+  // What reads, parses, listens or waits is loaded when a source begins.
+  const working = [...loaded].filter((file) => /(reader|splitter|parser|door|server|gzip|walk)/.test(file));
+  expect(working).toEqual([]);
+});
+
+test("index.ts loads no package", async () => {
+  const { metafile } = await build({
+    absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
+    entryPoints: ["src/index.ts"],
+    bundle: true,
+    splitting: true,
+    outdir: "never-written",
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+  });
+  const [index] = Object.values(metafile.outputs).filter((output) => output.entryPoint === "src/index.ts");
+  const packages = (index?.imports ?? []).filter(
+    ({ kind, external, path }) =>
+      kind === "import-statement" && external === true && !path.startsWith("node:"),
+  );
+  expect(packages).toEqual([]);
 });

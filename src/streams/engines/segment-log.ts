@@ -270,8 +270,12 @@ export class SegmentLog implements Log {
     const newest = this.#newest;
     // n.b. no more than what a segment of these options may hold.
     const worth = Math.min(WORTH_A_ROLL_BYTES, (this.#options.segmentBytes ?? SEGMENT_BYTES) / 2);
-    if (newest === undefined || newest.bytes < 2 * this.#snapshotBytes + worth) return;
-    if (newest.liveBytes < newest.bytes / 2) await this.#roll();
+    if (newest === undefined) return;
+    const [oldest] = this.#segments.values();
+    // Nothing lives in it, but what settled the last of it is in the newest: it goes once a snapshot has counted that.
+    const isDead = oldest !== newest && oldest?.live === 0;
+    const isWorthIt = newest.bytes >= 2 * this.#snapshotBytes + worth && newest.liveBytes < newest.bytes / 2;
+    if (isDead || isWorthIt) await this.#roll();
   }
 
   segmentToEmpty(isRoomNeeded = false): number | undefined {

@@ -29,14 +29,15 @@ test.each([40, 1_000])(
     expect(code).toBe(0);
     const at = project.notes<number>().sort((a, b) => a - b);
     const seconds = ((at.at(-1) as number) - (at[0] as number)) / 1_000;
+    console.log(`rate of ${limit}: ${((at.length / seconds / limit) * 100).toFixed(1)} % of it`);
     expect(at.length / seconds / limit).toBeGreaterThan(0.93);
     expect(at.length / seconds / limit).toBeLessThan(1.05);
-    // In any second: what was granted at the end of one may be begun a few milliseconds late.
+    // In any second: what was granted at the end of one may be begun late, by as much as a burst.
     let most = 0;
     for (let from = 0, to = 0; from < at.length; from++) {
       while (to < at.length && (at[to] as number) < (at[from] as number) + 1_000) to++;
       most = Math.max(most, to - from);
     }
-    expect(most).toBeLessThanOrEqual(Math.ceil(limit * 1.05));
+    expect(most).toBeLessThanOrEqual(Math.ceil(limit * 1.15));
   },
 );

@@ -195,6 +195,8 @@ export class SegmentLog implements Log {
     const path = join(directory, `${String(number).padStart(8, "0")}.seg`);
     let file: DiskFile | undefined;
     try {
+      // What a failed write left at the end of a segment would be damage in the middle once there is another behind it.
+      if (this.#newest?.isDirty === true) await this.#takeBack(this.#newest);
       file = await disk.open(path, "create");
       await disk.syncDirectory(directory);
       const segment: Segment = { number, path, file, bytes: 0, isDirty: false, live: 0, liveBytes: 0 };
@@ -208,6 +210,8 @@ export class SegmentLog implements Log {
       // The next attempt makes the same file.
       await file?.close().catch(() => undefined);
       if (file !== undefined) await disk.remove(path).catch(() => undefined);
+      // n.b. for good: if it came back after a power cut, the segment that is still written to would not be the newest.
+      await disk.syncDirectory(directory).catch(() => undefined);
       throw unwritable(this.#options.directory, error);
     }
     this.#removeOldest();

@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { expect, test } from "vitest";
 
-test("index.ts loads definitions alone, ready-made sources among them, since every instance loads it", async () => {
+/** How index.ts is put together. */
+async function bundled(): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
     entryPoints: ["src/index.ts"],
@@ -15,6 +16,11 @@ test("index.ts loads definitions alone, ready-made sources among them, since eve
     platform: "node",
     packages: "external",
   });
+  return metafile;
+}
+
+test("index.ts loads definitions alone, ready-made sources among them, since every instance loads it", async () => {
+  const metafile = await bundled();
   const loaded = new Set(["src/index.ts"]);
   // A set hands out what is added while it is gone through. Dynamic imports are loaded on demand.
   for (const file of loaded) {
@@ -32,18 +38,7 @@ test("index.ts loads definitions alone, ready-made sources among them, since eve
 });
 
 test("index.ts loads no package", async () => {
-  const { metafile } = await build({
-    absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
-    entryPoints: ["src/index.ts"],
-    bundle: true,
-    splitting: true,
-    outdir: "never-written",
-    write: false,
-    metafile: true,
-    format: "esm",
-    platform: "node",
-    packages: "external",
-  });
+  const metafile = await bundled();
   const [index] = Object.values(metafile.outputs).filter((output) => output.entryPoint === "src/index.ts");
   const packages = (index?.imports ?? []).filter(
     ({ kind, external, path }) =>

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { RedisMissingError, redisVersion } from "../../test/support/redis.ts";
 import { filesystemOf } from "../filesystem.ts";
+import { inFolder } from "../rows/in-folder.ts";
 import { runBullmq } from "./bullmq.ts";
 import type { Figures } from "./figures.ts";
 import { itemBytes } from "./item.ts";
@@ -106,16 +107,4 @@ function ratio(given: string): number {
   const value = Number(given);
   if (!Number.isFinite(value)) throw new Error(`--floor: ${given} is not a number`);
   return value;
-}
-
-async function inFolder(parent: string, run: (folder: string) => Promise<Figures>): Promise<Figures> {
-  const folder = mkdtempSync(join(parent, "run-"));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
-  try {
-    return await run(folder);
-  } finally {
-    process.off("exit", remove);
-    remove();
-  }
 }

@@ -1,6 +1,7 @@
 import type { DrainReason } from "../definition/context.ts";
 import { hasStream, type NodeShape } from "../definition/shape.ts";
 import type { MmopClient } from "../mmop/client.ts";
+import { firstTargets } from "./first-targets.ts";
 
 /** How long an instance that is drained may go on with what it has in hand. */
 export const DRAIN_GRACE_MS = 30_000;
@@ -35,16 +36,13 @@ export class Staff {
   /** Of these, the ones that have been told to end. */
   readonly #leaving = new Set<string>();
   readonly #lastNumbers = new Map<string, number>();
-  readonly #targets = new Map<string, number>();
+  readonly #targets: Map<string, number>;
   readonly #held = new Map<string, Hold>();
 
   constructor(options: StaffOptions) {
     this.#options = options;
     this.#nodes = new Map(options.nodes.map((node) => [node.name, node]));
-    for (const { name, kind, settings } of options.nodes) {
-      const count = kind === "source" ? 1 : (options.instances.get(name) ?? settings.instances.min);
-      this.#targets.set(name, count);
-    }
+    this.#targets = firstTargets(options);
   }
 
   get isEmpty(): boolean {

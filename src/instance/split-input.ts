@@ -1,12 +1,11 @@
 import type { JobDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
+import { filePieces } from "../env/file-pieces.ts";
 import { describeValue, UsageError } from "../errors.ts";
 import { decodeStandalone } from "../wire/item-codec.ts";
 import { linesIn, linesOf } from "../wire/lines.ts";
 import type { JobInput } from "./messages.ts";
 import type { SourceContext } from "./source-context.ts";
-
-const PIECE_BYTES = 256 * 1024;
 
 /** What a job's split, or the default one, makes of the input: something to iterate over. */
 export async function splitInput(
@@ -65,17 +64,7 @@ async function* asAsync(elements: Iterable<unknown> | AsyncIterable<unknown>): A
 }
 
 async function* piecesOf(env: Env, path: string): AsyncGenerator<Buffer> {
-  const file = await env.disk.open(path, "read");
-  try {
-    for (let at = 0; ; ) {
-      const piece = await file.read(at, PIECE_BYTES);
-      if (piece.length === 0) return;
-      yield piece;
-      at += piece.length;
-    }
-  } finally {
-    await file.close();
-  }
+  yield* filePieces(await env.disk.open(path, "read"));
 }
 
 /** Values that were written one after the other, each behind its length. */

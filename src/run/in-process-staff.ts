@@ -1,3 +1,4 @@
+import { firstTargets } from "../coordinator/first-targets.ts";
 import { Setbacks } from "../coordinator/setbacks.ts";
 import { CANCEL_GRACE_MS, type Hold } from "../coordinator/staff.ts";
 import { settledOf } from "../coordinator/stream-sight.ts";
@@ -52,7 +53,7 @@ export class InProcessStaff {
   readonly #options: InProcessStaffOptions;
   readonly #nodes: ReadonlyMap<string, NodeShape>;
   readonly #places = new Set<Place>();
-  readonly #targets = new Map<string, number>();
+  readonly #targets: Map<string, number>;
   readonly #held = new Map<string, Hold>();
   readonly #setbacks = new Setbacks();
   /** Stages that have an instance for suspects. */
@@ -63,10 +64,7 @@ export class InProcessStaff {
   constructor(options: InProcessStaffOptions) {
     this.#options = options;
     this.#nodes = new Map(options.nodes.map((node) => [node.name, node]));
-    for (const { name, kind, settings } of options.nodes) {
-      const count = kind === "source" ? 1 : (options.instances.get(name) ?? settings.instances.min);
-      this.#targets.set(name, count);
-    }
+    this.#targets = firstTargets(options);
   }
 
   get isEmpty(): boolean {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Env } from "../env/env.ts";
+import { filePieces } from "../env/file-pieces.ts";
 import { type BlobStore, blobUnavailable, StoredBlob } from "../wire/stored-blob.ts";
 
-const PIECE_BYTES = 256 * 1024;
 /** A file that nothing refers to may belong to an item that is still being made: so long it is left alone. */
 const UNREFERRED_MS = 60 * 60 * 1_000;
 
@@ -55,16 +55,7 @@ export class BlobFolder implements BlobStore {
         error,
       );
     });
-    try {
-      for (let at = 0; ; ) {
-        const piece = await file.read(at, PIECE_BYTES);
-        if (piece.length === 0) return;
-        yield piece;
-        at += piece.length;
-      }
-    } finally {
-      await file.close();
-    }
+    yield* filePieces(file);
   }
 
   async remove(id: string): Promise<void> {

@@ -3,10 +3,10 @@ import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
 import type { StreamEngine } from "./contract.ts";
 import type { DiskRoom } from "./disk-room.ts";
-import { DiskWatch } from "./engines/disk-watch.ts";
-import { EmbeddedEngine } from "./engines/embedded.ts";
-import { MemoryLog } from "./engines/memory-log.ts";
-import { SEGMENT_BYTES, SegmentLog } from "./engines/segment-log.ts";
+import { DiskWatch } from "./embedded/disk-watch.ts";
+import { EmbeddedEngine } from "./embedded/embedded-engine.ts";
+import { MemoryLog } from "./embedded/memory-log.ts";
+import { SEGMENT_BYTES, SegmentLog } from "./embedded/segment-log.ts";
 
 export interface EngineSettings {
   readonly kind: "memory" | "file";

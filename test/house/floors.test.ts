@@ -76,8 +76,8 @@ describe("check-floors lets pass", () => {
       "run/run.ts",
       'import "../agent/a.ts";\nimport type { E } from "../errors.ts";',
     ],
-    ["imports within a folder", "streams/server.ts", 'import { x } from "./engines/file.ts";'],
-    ["imports from a nested folder", "streams/engines/file.ts", 'import { x } from "../../wire/frame.ts";'],
+    ["imports within a folder", "streams/server.ts", 'import { x } from "./embedded/file.ts";'],
+    ["imports from a nested folder", "streams/embedded/file.ts", 'import { x } from "../../wire/frame.ts";'],
     ["the world in env", "env/node-env.ts", 'import fs from "node:fs";\nconst t = Date.now();'],
     ["the world in cli and testing", "cli/main.ts", 'import "node:fs";\nprocess.exit(Date.now());'],
     [

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Transaction } from "../../src/streams/contract.ts";
-import { DiskWatch } from "../../src/streams/engines/disk-watch.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { SegmentLog } from "../../src/streams/engines/segment-log.ts";
+import { DiskWatch } from "../../src/streams/embedded/disk-watch.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { SegmentLog } from "../../src/streams/embedded/segment-log.ts";
 import { FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { type FakeEnv, fakeEnv } from "../support/fake-env.ts";
 import { frameOf } from "../support/test-frames.ts";

@@ -3,8 +3,8 @@ import { nodeEnv } from "../../src/env/node.ts";
 import type { Consumer } from "../../src/streams/consumer.ts";
 import { type Mark, NOTHING } from "../../src/streams/contract.ts";
 import { Dispatcher } from "../../src/streams/dispatcher.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 import { frameOf, textsOf } from "../support/test-frames.ts";
 
 const death = (kills: number): Mark => ({ kills, last: "signal SIGABRT", at: 1 });

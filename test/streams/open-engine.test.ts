@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeEnv } from "../../src/env/node.ts";
-import { encodeRecord } from "../../src/streams/engines/log-record.ts";
+import { encodeRecord } from "../../src/streams/embedded/log-record.ts";
 import { openEngine } from "../../src/streams/open-engine.ts";
 
 let directory: string;

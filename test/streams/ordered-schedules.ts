@@ -1,7 +1,7 @@
 import { StreamConnection } from "../../src/streams/connection.ts";
 import type { Mark } from "../../src/streams/contract.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 import { streamOf } from "../../src/streams/lanes.ts";
 import {
   type ConnectionRole,

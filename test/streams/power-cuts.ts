@@ -1,8 +1,8 @@
 import type { Delivery, Outcome, Transaction } from "../../src/streams/contract.ts";
 import { OUTCOMES } from "../../src/streams/contract.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import type { LogDamage } from "../../src/streams/engines/log.ts";
-import { SegmentLog } from "../../src/streams/engines/segment-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import type { LogDamage } from "../../src/streams/embedded/log.ts";
+import { SegmentLog } from "../../src/streams/embedded/segment-log.ts";
 import { type Chance, FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { type FakeEnv, fakeEnv } from "../support/fake-env.ts";
 import { frameOf, textsOf } from "../support/test-frames.ts";

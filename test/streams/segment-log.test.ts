@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { recordKeys } from "../../src/records/record-store.ts";
 import type { Append, Delivery, Settlement, Transaction } from "../../src/streams/contract.ts";
-import type { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
+import type { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
 import { FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { frameOf, textsOf } from "../support/test-frames.ts";
 import { unaccounted } from "./ledger-model.ts";
@@ -374,8 +374,8 @@ describe("segments", () => {
     const disk = newDisk();
     await (await openOn(disk, true, 1_000)).engine.close();
     const { path, at } = find(disk, "version");
-    const { scanSegment } = await import("../../src/streams/engines/segment-scan.ts");
-    const { encodeRecord } = await import("../../src/streams/engines/log-record.ts");
+    const { scanSegment } = await import("../../src/streams/embedded/segment-scan.ts");
+    const { encodeRecord } = await import("../../src/streams/embedded/log-record.ts");
     const heads: unknown[] = [];
     scanSegment(disk.bytesOf(path), true, (record) => heads.push(record.head));
     const head = { ...(heads[0] as object), version: 99 };

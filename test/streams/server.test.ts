@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodeEnv } from "../../src/env/node.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 import { MESSAGE, STREAM_PROTOCOL_VERSION } from "../../src/streams/protocol.ts";
 import { encodeMessage } from "../../src/wire/message.ts";
 import { SECRET, type StreamBench, type StreamClient, streamBench, until } from "../support/stream-bench.ts";

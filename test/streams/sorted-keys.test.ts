@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { RecordIndex } from "../../src/streams/engines/record-index.ts";
-import { SortedKeys } from "../../src/streams/engines/sorted-keys.ts";
+import { RecordIndex } from "../../src/streams/embedded/record-index.ts";
+import { SortedKeys } from "../../src/streams/embedded/sorted-keys.ts";
 
 const LOCATION = { segment: 1, offset: 0, length: 1 };
 

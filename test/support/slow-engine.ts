@@ -1,7 +1,7 @@
 import { nodeEnv } from "../../src/env/node.ts";
 import type { StreamEngine, Transaction } from "../../src/streams/contract.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 
 export interface SlowEngine {
   readonly engine: StreamEngine;

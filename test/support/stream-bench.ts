@@ -6,8 +6,8 @@ import type { StreamError } from "../../src/errors.ts";
 import { StreamConnection } from "../../src/streams/connection.ts";
 import type { Mark, Outcome, StreamEngine } from "../../src/streams/contract.ts";
 import type { DiskRoom } from "../../src/streams/disk-room.ts";
-import { EmbeddedEngine } from "../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 import {
   type ConnectionRole,
   type DeliveredRange,

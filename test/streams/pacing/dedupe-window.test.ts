@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nodeEnv } from "../../../src/env/node.ts";
 import { NOTHING } from "../../../src/streams/contract.ts";
-import { EmbeddedEngine } from "../../../src/streams/engines/embedded.ts";
-import { MemoryLog } from "../../../src/streams/engines/memory-log.ts";
+import { EmbeddedEngine } from "../../../src/streams/embedded/embedded-engine.ts";
+import { MemoryLog } from "../../../src/streams/embedded/memory-log.ts";
 import { DedupeWindow } from "../../../src/streams/pacing/dedupe-window.ts";
 
 const WINDOW_MS = 1_000;

@@ -25,8 +25,8 @@ export interface Arrival {
 }
 
 export interface Intake {
-  /** So many messages more may be in our hands, not acknowledged. Begins at 0; each `ack` makes no room by itself. */
-  want(messages: number): void;
+  /** At most so many messages may be in our hands, not acknowledged. Begins at 0; raised and lowered at any time. */
+  limit(messages: number): void;
   /** No more messages; those in our hands stay there until they are acknowledged or the session ends. */
   close(): void;
 }

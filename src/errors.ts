@@ -247,6 +247,13 @@ export const ERROR_CODES = {
   MR_BACKPRESSURE: "The other side takes no more for now: wait and try again.",
   MR_DISK_LOW: "Little of the disk is left: wait and try again, or make room.",
   MR_DISK_FULL: "Make room on the disk of the data directory; the same command resumes.",
+  // engines
+  MR_ENGINE_UNREACHABLE: "Start the broker, or check host and port; `--streams file:` needs none.",
+  MR_ENGINE_REFUSED: "Correct what the message names: user, password, virtual host, rights or TLS authority.",
+  MR_ENGINE_TOO_OLD: "Run a newer version of the broker.",
+  MR_ENGINE_CLIENT_MISSING: "Install the package that the message names beside millrace.",
+  MR_ENGINE_QUEUE_DIFFERS: "Remove the queue, or give the options that it was made with.",
+  MR_ENGINE_FULL: "Make room in the broker, or raise its limit; nothing that was confirmed is lost.",
   // data directory
   MR_DATA_NOT_OURS: "Name an empty or new directory with --data, or one that millrace made.",
   MR_DATA_LOCKED: "Another live process works on this run: wait for it, or stop it.",

@@ -135,5 +135,12 @@ export interface StreamEngine {
   onBlobFree(listener: (blob: string) => void): void;
   /** Whether something refers to a blob. */
   holdsBlob(blob: string): boolean;
+  /**
+   * Called with what stands in the way - the broker is away, or takes nothing - and with undefined once it is out of
+   * the way. Only an engine with a broker has it.
+   */
+  onTrouble?(listener: (trouble: string | undefined) => void): void;
+  /** The run has completed: what lies outside its own folder - queues of a broker - is removed. Then it is to be closed. */
+  retire?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
+import type { BrokerOptions } from "./brokers/open-broker.ts";
 import type { StreamEngine } from "./contract.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import { DiskWatch } from "./embedded/disk-watch.ts";
@@ -9,14 +10,22 @@ import { MemoryLog } from "./embedded/memory-log.ts";
 import { SEGMENT_BYTES, SegmentLog } from "./embedded/segment-log.ts";
 
 export interface EngineSettings {
-  readonly kind: "memory" | "file";
-  /** `file`: where the log lies. */
+  readonly kind: "memory" | "file" | "broker";
+  /** `file`, `broker`: where the log lies. */
   readonly directory: string;
-  /** `file`: whether a write is on stable storage before it is confirmed. */
+  /** `file`, `broker`: whether a write to the log is on stable storage before it is confirmed. */
   readonly durability: "disk" | "process";
   /** Where the blobs of the run's items lie; without it nobody removes them. */
   readonly blobs?: string;
-  /** `file`: so much of its disk is to stay free, in bytes; 0: no watch is kept. Default: 256 MB or 5 % of the disk. */
+  /** `broker`: where it is: amqp(s)://, nats:// or redis(s)://. */
+  readonly url?: string;
+  /** `broker`: what the names of its queues begin with: `millrace.PIPELINE.RUN`. */
+  readonly queuePrefix?: string;
+  /** `broker`: what its driver is told beyond the URL. */
+  readonly options?: BrokerOptions;
+  /** `broker`: wait for one that cannot be reached: the run was working with it. Without, that is an error. */
+  readonly waits?: boolean;
+  /** `file`, `broker`: so much of the log's disk is to stay free, in bytes; 0: no watch is kept. Default: 256 MB or 5 % of the disk. */
   readonly keepFreeBytes?: number;
 }
 

@@ -1,6 +1,7 @@
 /** The options of a source, stage or sink: the types that users write against, and the one table behind them. */
 import type { Context } from "./context.ts";
 import type { Duration } from "./duration.ts";
+import { ENGINE, type StageEngineOptions } from "./engine-options.ts";
 import { LANE_FIELDS, type LaneOptions, lanesOf } from "./lane-options.ts";
 import {
   concurrency,
@@ -69,6 +70,8 @@ export interface SourceOptions {
   /** How often a source that throws is started again without progress before its run fails. */
   readonly retry?: RetryOptions;
   readonly resources?: ResourceOptions;
+  /** Of a push source: how its stream lies in the engine. */
+  readonly engine?: StageEngineOptions;
   /** Of a push source: what may wait in it; beyond that a push waits. Default: no limit but the disk. */
   readonly capacity?: CapacityOptions;
 }
@@ -93,6 +96,8 @@ export interface StageOptions<In = unknown, Params = unknown, State = unknown>
   /** The time after `timeoutMs` or a drain in which a call may still end by itself. Default `"10s"`. */
   readonly graceMs?: Duration;
   readonly resources?: ResourceOptions;
+  /** How its streams lie in the engine: queue type, arguments, replicas … */
+  readonly engine?: StageEngineOptions;
   /**
    * Any Standard Schema (zod, valibot, arktype …) of the items that the stage takes. Items that are edited by hand, as
    * dead letters are, must fit it; what flows between stages is not checked.
@@ -160,6 +165,7 @@ const STAGE = group({
   ),
   graceMs: standard(duration(0), "10s", "The time after timeoutMs or a drain in which a call may still end."),
   resources: RESOURCES,
+  engine: ENGINE,
   ...LANE_FIELDS,
   ...PACING_FIELDS,
   schema: optional(standardSchema, "What items that are edited by hand must fit."),
@@ -179,6 +185,7 @@ const SOURCE = group({
   ),
   retry: RETRY,
   resources: RESOURCES,
+  engine: ENGINE,
   capacity: PACING_FIELDS.capacity,
 });
 
@@ -215,6 +222,7 @@ function nodeOptions(values: ReturnType<typeof STAGE.read>, subject: string): No
     ...(pacing && { pacing }),
     ...(lanes.order && { order: lanes.order }),
     ...(schema && { hasSchema: true }),
+    ...(values.engine && { engine: values.engine }),
   };
   return {
     settings,

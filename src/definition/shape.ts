@@ -5,6 +5,7 @@
  *   processes as JSON.
  */
 
+import type { EngineOptions } from "./engine-options.ts";
 import type { Pacing } from "./pacing.ts";
 import type { Priority } from "./priority.ts";
 
@@ -52,6 +53,8 @@ export interface NodeSettings {
   readonly order?: OrderPolicy;
   /** Items that are edited by hand are checked. */
   readonly hasSchema?: boolean;
+  /** How its streams lie in an engine that leaves a choice. */
+  readonly engine?: EngineOptions;
 }
 
 /** What a node of a job does: the run treats each in a way of its own. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { EngineOptions } from "../definition/engine-options.ts";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
 import type { BrokerOptions } from "./brokers/open-broker.ts";
@@ -23,6 +24,8 @@ export interface EngineSettings {
   readonly queuePrefix?: string;
   /** `broker`: what its driver is told beyond the URL. */
   readonly options?: BrokerOptions;
+  /** `broker`: what the queues of a stage are to be like, by stage, where it says so. */
+  readonly stageOptions?: Readonly<Record<string, EngineOptions>>;
   /** `broker`: wait for one that cannot be reached: the run was working with it. Without, that is an error. */
   readonly waits?: boolean;
   /** `file`, `broker`: so much of the log's disk is to stay free, in bytes; 0: no watch is kept. Default: 256 MB or 5 % of the disk. */

@@ -196,7 +196,7 @@ describe("an unknown option is refused with the known ones", () => {
   test("of a stage, at any depth", () => {
     expect(refusal({ concurency: 1 })).toBe(
       `${subject}: there is no option concurency; the options here are ` +
-        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, orderBy, partitions, onKeyFailure, " +
+        "batch, concurrency, instances, retry, timeoutMs, graceMs, resources, engine, orderBy, partitions, onKeyFailure, " +
         "priority, dedupe, rate, breaker, capacity, schema, onFailed",
     );
     expect(refusal({ retry: { backoff: { max: 1 } } })).toBe(

@@ -14,6 +14,7 @@ export function optionNames(): void {
       | "timeoutMs"
       | "graceMs"
       | "resources"
+      | "engine"
       | "dedupe"
       | "rate"
       | "capacity"
@@ -26,6 +27,6 @@ export function optionNames(): void {
       | "onFailed"
     >
   >();
-  expectType<Equal<keyof SourceOptions, "instances" | "retry" | "resources" | "capacity">>();
+  expectType<Equal<keyof SourceOptions, "instances" | "retry" | "resources" | "engine" | "capacity">>();
   expectType<Equal<keyof PipelineOptions, "params" | "module" | "durability">>();
 }

@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Durability } from "../contract.ts";
 
 /**
@@ -39,8 +40,13 @@ export interface BrokerSession {
   readonly maxFrameBytes: number;
   /** What a confirmed message survives, with these options on this server. */
   readonly confirmSurvives: Durability;
-  /** Creates the queue where it is missing. Rejects with MR_ENGINE_QUEUE_DIFFERS where one exists that is unlike it. */
-  declare(queue: string): Promise<void>;
+  /** What whoever runs the server should know, each with what to do: "appendonly is no: …". `millrace doctor` shows it. */
+  readonly cautions?: readonly string[];
+  /**
+   * Creates the queue where it is missing. Rejects with MR_ENGINE_QUEUE_DIFFERS where one exists that is unlike it.
+   * `options` are those of its stage (see EngineOptions): they win over the broker's own, `arguments` one by one.
+   */
+  declare(queue: string, options?: EngineOptions): Promise<void>;
   /**
    * Resolves when the broker has confirmed it. Messages of one queue, published one after another, come in that
    * order. Rejects when the session is lost, or with MR_ENGINE_FULL when the broker refused it for want of room.

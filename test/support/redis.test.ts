@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import { RedisMissingError, type RedisServer, redisVersion, startRedis } from "./redis.ts";
@@ -33,11 +33,34 @@ test("a killed server comes back on its port with what it had flushed", async ()
   before.disconnect();
   await first.kill();
 
-  const again = await startRedis({ folder: first.folder, port: first.port, appendfsync: "always" });
-  servers.unshift(again);
+  const again = await first.restart();
+  servers[0] = again;
   const after = new Redis(again.port, "127.0.0.1");
   expect(await after.get("kept")).toBe("yes");
   after.disconnect();
+});
+
+test("TLS and a password are what a client meets", async () => {
+  const server = await startRedis({ tls: true, password: "ra/ce @1" });
+  servers.push(server);
+  const { ca = "", otherCa = "" } = server.certificates ?? {};
+  const answer = async (url: string, trusted: string): Promise<string> => {
+    const client = new Redis(url, {
+      tls: { ca: readFileSync(trusted) },
+      lazyConnect: true,
+      retryStrategy: null,
+    });
+    // It tries for ever; the first failure is the answer.
+    const failed = new Promise<never>((_resolve, reject) => client.once("error", reject));
+    try {
+      return await Promise.race([failed, client.ping()]);
+    } finally {
+      client.disconnect();
+    }
+  };
+  expect(await answer(server.url, ca)).toBe("PONG");
+  await expect(answer(server.url, otherCa)).rejects.toThrow();
+  await expect(answer(`rediss://:wrong@127.0.0.1:${server.port}`, ca)).rejects.toThrow(/WRONGPASS|NOAUTH/);
 });
 
 test("without redis-server the error says how to get it", async () => {

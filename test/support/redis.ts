@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
-import { freePort } from "./free-port.ts";
+import { connect as connectTls } from "node:tls";
+import { type Certificates, certificates } from "./certificates.ts";
+import { type RunningServer, serverFolder, startServer } from "./server-process.ts";
+import { findProgram, ServerMissingError } from "./server-program.ts";
 
 export interface RedisOptions {
   /** Where it keeps its files; by default a new temporary folder that `stop` removes. */
@@ -12,26 +13,24 @@ export interface RedisOptions {
   readonly port?: number;
   /** When the append-only file is flushed: Redis's own default is `everysec`. `off` keeps nothing on disk. */
   readonly appendfsync?: "everysec" | "always" | "no" | "off";
+  /** Asked of every client; in `url` too. */
+  readonly password?: string;
+  /** Serves TLS on its port, and nothing else, with certificates that are made in the folder. */
+  readonly tls?: boolean;
+  /** More of its command line, such as `["--maxmemory", "4mb"]`. */
+  readonly config?: readonly string[];
 }
 
-export interface RedisServer {
-  readonly port: number;
-  readonly pid: number;
-  readonly folder: string;
-  /** `redis://127.0.0.1:PORT` */
-  readonly url: string;
-  /** Ends it in good order and removes the folder when it was made by `startRedis`. */
-  stop(): Promise<void>;
-  /** SIGKILL; its files stay, for another `startRedis` with this `folder` and `port`. */
-  kill(): Promise<void>;
+export interface RedisServer extends RunningServer {
+  /** With `tls`: the files that a client needs. */
+  readonly certificates: Certificates | undefined;
+  /** The same server again after `kill`: same port, folder and options. */
+  restart(): Promise<RedisServer>;
 }
 
-export class RedisMissingError extends Error {
+export class RedisMissingError extends ServerMissingError {
   constructor() {
-    super(
-      "redis-server: not found on the PATH; install it with `apt-get install redis-server` (Debian, Ubuntu), " +
-        "`dnf install redis` (Fedora) or `brew install redis` (macOS)",
-    );
+    super("redis-server");
     this.name = "RedisMissingError";
   }
 }
@@ -48,81 +47,80 @@ export function redisVersion(): string {
  * loading its append-only file does not. Throws {@link RedisMissingError} where there is none.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "millrace-redis-"));
-  const ours = options.folder === undefined;
+  const program = findProgram("redis-server");
+  if (program === undefined) throw new RedisMissingError();
+  const { folder, remove } = serverFolder("redis", options.folder);
   try {
-    for (let attempt = 1; ; attempt++) {
-      const port = options.port ?? (await freePort());
-      const started = await tryStart(folder, port, options.appendfsync ?? "everysec");
-      if (typeof started !== "string") return server(started, port, folder, ours);
-      // Between the look for a free port and the start somebody else may have taken it.
-      if (options.port === undefined && attempt < 3 && started.includes("Address already in use")) continue;
-      throw new Error(
-        `redis-server: did not start on port ${port}; its last words:\n${started.slice(-2_000)}`,
-      );
-    }
+    const tls = options.tls === true ? certificates(join(folder, "tls")) : undefined;
+    return await start(options, program, folder, remove, tls);
   } catch (error) {
-    if (ours) rmSync(folder, { recursive: true, force: true });
+    remove();
     throw error;
   }
 }
 
-function server(child: ChildProcess, port: number, folder: string, ours: boolean): RedisServer {
-  const killWithUs = () => child.kill("SIGKILL");
-  process.once("exit", killWithUs);
-  const ended = new Promise<void>((resolve) => {
-    child.once("exit", () => {
-      process.off("exit", killWithUs);
-      resolve();
-    });
-  });
-  const end = (signal: NodeJS.Signals): Promise<void> => {
-    child.kill(signal);
-    return ended;
-  };
+async function start(
+  options: RedisOptions,
+  program: string,
+  folder: string,
+  remove: () => void,
+  tls: Certificates | undefined,
+): Promise<RedisServer> {
+  const { process, port } = await startServer(options.port, (port) => ({
+    command: program,
+    args: commandLine(options, port, folder, tls),
+    awaited: "its answer to PING",
+    isReady: (pid) => answersPing(port, pid, options),
+  }));
+  const access = options.password === undefined ? "" : `:${encodeURIComponent(options.password)}@`;
   return {
     port,
-    pid: child.pid as number,
+    pid: process.pid,
     folder,
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? "rediss" : "redis"}://${access}127.0.0.1:${port}`,
+    certificates: tls,
+    printed: process.printed,
     async stop() {
-      await end("SIGTERM");
-      if (ours) rmSync(folder, { recursive: true, force: true });
+      await process.end("SIGTERM");
+      remove();
     },
-    kill: () => end("SIGKILL"),
+    kill: () => process.end("SIGKILL"),
+    restart: () => start({ ...options, port }, program, folder, remove, tls),
   };
 }
 
-/** The process when it answers, or what it printed when it ended instead. */
-async function tryStart(folder: string, port: number, fsync: string): Promise<ChildProcess | string> {
-  const persistence =
-    fsync === "off" ? ["--appendonly", "no"] : ["--appendonly", "yes", "--appendfsync", fsync];
-  const child = spawn(
-    "redis-server",
-    ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...persistence],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-  let printed = "";
-  child.stdout.on("data", (chunk) => (printed = (printed + chunk).slice(-4_000)));
-  child.stderr.on("data", (chunk) => (printed = (printed + chunk).slice(-4_000)));
-  let failed: Error | undefined;
-  child.once("error", (error) => (failed = error));
-  const deadline = Date.now() + 20_000;
-  while (Date.now() < deadline) {
-    if (failed) throw (failed as NodeJS.ErrnoException).code === "ENOENT" ? new RedisMissingError() : failed;
-    if (child.exitCode !== null || child.signalCode !== null) return printed;
-    if (await answersPing(port, child.pid)) return child;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  child.kill("SIGKILL");
-  return `${printed}\nno answer to PING in 20 s`;
+function commandLine(
+  options: RedisOptions,
+  port: number,
+  folder: string,
+  tls: Certificates | undefined,
+): string[] {
+  const fsync = options.appendfsync ?? "everysec";
+  return [
+    ...(tls
+      ? ["--port", "0", "--tls-port", `${port}`, "--tls-cert-file", tls.cert, "--tls-key-file", tls.key]
+      : ["--port", `${port}`]),
+    ...(tls ? ["--tls-ca-cert-file", tls.ca, "--tls-auth-clients", "no"] : []),
+    ...["--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+    ...(fsync === "off" ? ["--appendonly", "no"] : ["--appendonly", "yes", "--appendfsync", fsync]),
+    ...(options.password === undefined ? [] : ["--requirepass", options.password]),
+    ...(options.config ?? []),
+  ];
 }
 
 /** Whether the server that answers there is process `pid`, and not one that had the port before it. */
-function answersPing(port: number, pid: number | undefined): Promise<boolean> {
+function answersPing(port: number, pid: number, { tls, password }: RedisOptions): Promise<boolean> {
   return new Promise((resolve) => {
     let answer = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\nINFO server\r\n"));
+    const ask = () => {
+      if (password !== undefined) socket.write(`AUTH ${JSON.stringify(password)}\r\n`);
+      socket.write("PING\r\nINFO server\r\n");
+    };
+    // Who answers is told by its pid; whom to trust is the matter of the client that a test is about.
+    const socket =
+      tls === true
+        ? connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false }, ask)
+        : connectPlain(port, "127.0.0.1", ask);
     const settle = (ready: boolean) => {
       socket.destroy();
       resolve(ready);
@@ -131,7 +129,7 @@ function answersPing(port: number, pid: number | undefined): Promise<boolean> {
     socket.on("data", (data) => {
       answer += data;
       const answering = /process_id:(\d+)\r/.exec(answer)?.[1];
-      if (answering !== undefined) settle(answer.startsWith("+PONG") && answering === `${pid}`);
+      if (answering !== undefined) settle(answer.includes("+PONG\r") && answering === `${pid}`);
     });
     socket.once("error", () => settle(false));
     socket.once("close", () => settle(false));

@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.ts";
@@ -110,7 +110,10 @@ export function serverFolder(
   name: string,
   given: string | undefined,
 ): { readonly folder: string; remove(): void } {
-  if (given !== undefined) return { folder: given, remove: () => undefined };
+  if (given !== undefined) {
+    mkdirSync(given, { recursive: true });
+    return { folder: given, remove: () => undefined };
+  }
   const folder = mkdtempSync(join(tmpdir(), `millrace-${name}-`));
   const keep = lastWill({ remove: folder });
   return {

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import servers from "./servers.json" with { type: "json" };
 
 interface Origin {
   readonly apt: string;
@@ -9,9 +10,7 @@ interface Origin {
   readonly places: readonly string[];
 }
 
-const ORIGINS = JSON.parse(readFileSync(new URL("./servers.json", import.meta.url), "utf8")) as Readonly<
-  Record<string, Origin>
->;
+const ORIGINS: Readonly<Record<string, Origin>> = servers;
 
 /** A server that a test needs is not on this machine; the message says how to get it. */
 export class ServerMissingError extends Error {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,7 +66,28 @@ test("a skip with a reason passes; one with an empty reason does not", () => {
   expect(runTests(files, [{ test: "a.test.ts > g > two", reason: "" }]).status).toBe(1);
 });
 
-function runTests(files: Record<string, string>, skips: { test: string; reason: string }[] = []) {
+test("a skip for want of a program passes on a machine without it, and is no excuse on one that has it", () => {
+  const files = { "a.test.ts": "test.skip('one', () => {}); test.skip('two', () => {});" };
+  const skip = (without: string) => [{ test: "a.test.ts > *", without, reason: "needs the server" }];
+
+  const { lines, status } = runTests(files, skip("redis-server"), { PATH: "/nowhere" });
+  expect(lines.at(-1)).toBe("0 passed, 0 failed, 2 skipped");
+  expect(lines.join("\n")).toContain(
+    "because redis-server is not on this machine (see: npm run servers): 2 tests",
+  );
+  expect(status).toBe(0);
+
+  const bin = join(project, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "redis-server"), "");
+  expect(runTests(files, skip("redis-server"), { PATH: bin }).status).toBe(1);
+});
+
+function runTests(
+  files: Record<string, string>,
+  skips: { test: string; reason: string; without?: string }[] = [],
+  set: NodeJS.ProcessEnv = {},
+) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
   writeFileSync(
     join(project, "vitest.config.ts"),
@@ -77,7 +98,7 @@ function runTests(files: Record<string, string>, skips: { test: string; reason: 
   const { stdout, status } = spawnSync(process.execPath, [vitest, "run"], {
     cwd: project,
     encoding: "utf8",
-    env,
+    env: { ...env, ...set },
   });
   return { lines: stdout.trimEnd().split("\n"), status };
 }

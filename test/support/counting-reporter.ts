@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import type { SerializedError } from "vitest";
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/node";
+import { findProgram } from "./server-program.ts";
 
 interface Skip {
-  /** Full name of the test as the report prints it: file > group > test. */
+  /** Full name of the test as the report prints it: file > group > test. With a `*` at its end, all that begin so. */
   readonly test: string;
   readonly reason: string;
+  /** The reason holds only on a machine without this program: where it is, the test must run. */
+  readonly without?: string;
 }
 
 /**
@@ -16,11 +19,14 @@ interface Skip {
  * them may hide behind the tests that did not run because of it.
  */
 export class CountingReporter implements Reporter {
-  readonly #allowed: ReadonlySet<string>;
+  readonly #allowed: readonly Skip[];
   #vitest: Vitest | undefined;
 
   constructor(skips: readonly Skip[] = readSkips()) {
-    this.#allowed = new Set(skips.filter(({ reason }) => reason.length > 0).map(({ test }) => test));
+    this.#allowed = skips.filter(
+      ({ reason, without }) =>
+        reason.length > 0 && (without === undefined || findProgram(without) === undefined),
+    );
   }
 
   onInit(vitest: Vitest): void {
@@ -46,13 +52,33 @@ export class CountingReporter implements Reporter {
       console.log(`passed only at its second try, look into it: ${nameOf(test)}`);
     }
     if (unexplained.length > 0 || failed > 0) process.exitCode = 1;
+    this.#printWanted(skipped);
     const tail = skipped.length === 0 ? "" : `, ${skipped.length} skipped`;
     console.log(`\n${passed} passed, ${failed} failed${tail}`);
   }
 
-  #isUnexplained(test: TestCase): boolean {
-    return !this.#allowed.has(nameOf(test)) && !hasFailedAbove(test);
+  /** What would have to be installed for the tests that were left out. */
+  #printWanted(skipped: readonly TestCase[]): void {
+    const wanted = new Map<string, number>();
+    for (const name of skipped.map(nameOf)) {
+      const without = this.#allowed.find((skip) => allows(skip, name))?.without;
+      if (without !== undefined) wanted.set(without, (wanted.get(without) ?? 0) + 1);
+    }
+    for (const [program, tests] of wanted) {
+      console.log(
+        `left out because ${program} is not on this machine (see: npm run servers): ${tests} tests`,
+      );
+    }
   }
+
+  #isUnexplained(test: TestCase): boolean {
+    const name = nameOf(test);
+    return !this.#allowed.some((skip) => allows(skip, name)) && !hasFailedAbove(test);
+  }
+}
+
+function allows({ test }: Skip, name: string): boolean {
+  return test.endsWith("*") ? name.startsWith(test.slice(0, -1)) : name === test;
 }
 
 function readSkips(): Skip[] {

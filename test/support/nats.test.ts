@@ -3,13 +3,15 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterEach, expect, test } from "vitest";
 import { NatsMissingError, type NatsServer, natsVersion, startNats } from "./nats.ts";
+import { isMissing } from "./server-program.ts";
 
+const served = test.skipIf(isMissing("nats-server", "openssl"));
 const servers: NatsServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-test("a killed NATS comes back on its port with the messages of its streams", async () => {
+served("a killed NATS comes back on its port with the messages of its streams", async () => {
   const first = await startNats();
   const other = await startNats();
   servers.push(first, other);
@@ -33,7 +35,7 @@ test("a killed NATS comes back on its port with the messages of its streams", as
   expect(existsSync(first.folder)).toBe(false);
 });
 
-test("TLS, a password and a small max_payload are what a client meets", async () => {
+served("TLS, a password and a small max_payload are what a client meets", async () => {
   const server = await startNats({ tls: true, users: { mill: "ra/ce @1" }, maxPayload: 4_096 });
   servers.push(server);
   const { ca, otherCa } = server.certificates ?? {};
@@ -49,11 +51,14 @@ test("TLS, a password and a small max_payload are what a client meets", async ()
   ).rejects.toThrow();
 });
 
-test("a port that is taken is an error with the server's own words, a missing program one that names the package", async () => {
-  const first = await startNats();
-  servers.push(first);
-  await expect(startNats({ port: first.port })).rejects.toThrow("address already in use");
-  const missing = startNats({ program: "/nowhere/nats-server" });
-  await expect(missing).rejects.toThrow("apt-get install nats-server");
-  await expect(missing).rejects.toBeInstanceOf(NatsMissingError);
-});
+served(
+  "a port that is taken is an error with the server's own words, a missing program one that names the package",
+  async () => {
+    const first = await startNats();
+    servers.push(first);
+    await expect(startNats({ port: first.port })).rejects.toThrow("address already in use");
+    const missing = startNats({ program: "/nowhere/nats-server" });
+    await expect(missing).rejects.toThrow("apt-get install nats-server");
+    await expect(missing).rejects.toBeInstanceOf(NatsMissingError);
+  },
+);

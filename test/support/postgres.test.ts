@@ -2,13 +2,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { Client } from "pg";
 import { afterEach, expect, test } from "vitest";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { isMissing } from "./server-program.ts";
 
+const served = test.skipIf(isMissing("postgres", "openssl"));
 const servers: PostgresServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-test("a killed PostgreSQL comes back on its port with what was committed", async () => {
+served("a killed PostgreSQL comes back on its port with what was committed", async () => {
   const first = await startPostgres({ password: "ra/ce @1" });
   servers.push(first);
   const before = new Client(first.url);
@@ -33,7 +35,7 @@ test("a killed PostgreSQL comes back on its port with what was committed", async
   expect(existsSync(first.folder)).toBe(false);
 });
 
-test("with TLS it takes only who speaks it, and only its own authority vouches for it", async () => {
+served("with TLS it takes only who speaks it, and only its own authority vouches for it", async () => {
   const server = await startPostgres({ tls: true });
   servers.push(server);
   const { ca = "", otherCa = "" } = server.certificates ?? {};

@@ -2,13 +2,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import { RedisMissingError, type RedisServer, redisVersion, startRedis } from "./redis.ts";
+import { isMissing } from "./server-program.ts";
 
+const served = test.skipIf(isMissing("redis-server", "openssl"));
 const servers: RedisServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-test("two servers answer side by side, each with its own data, and leave nothing behind", async () => {
+served("two servers answer side by side, each with its own data, and leave nothing behind", async () => {
   const first = await startRedis();
   const second = await startRedis();
   servers.push(first, second);
@@ -25,7 +27,7 @@ test("two servers answer side by side, each with its own data, and leave nothing
   expect(() => process.kill(first.pid, 0)).toThrow("ESRCH");
 });
 
-test("a killed server comes back on its port with what it had flushed", async () => {
+served("a killed server comes back on its port with what it had flushed", async () => {
   const first = await startRedis({ appendfsync: "always" });
   servers.push(first);
   const before = new Redis(first.port, "127.0.0.1");
@@ -40,7 +42,7 @@ test("a killed server comes back on its port with what it had flushed", async ()
   after.disconnect();
 });
 
-test("TLS and a password are what a client meets", async () => {
+served("TLS and a password are what a client meets", async () => {
   const server = await startRedis({ tls: true, password: "ra/ce @1" });
   servers.push(server);
   const { ca = "", otherCa = "" } = server.certificates ?? {};
@@ -74,7 +76,7 @@ test("without redis-server the error says how to get it", async () => {
   }
 });
 
-test("a port that is taken is an error with the server's own words", async () => {
+served("a port that is taken is an error with the server's own words", async () => {
   const first = await startRedis();
   servers.push(first);
   // A PING on that port is answered by the first server, so the second must be seen to have ended.

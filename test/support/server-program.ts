@@ -32,6 +32,14 @@ export function findProgram(program: string): string | undefined {
     .find((file) => existsSync(file));
 }
 
+/**
+ * Whether one of them is not on this machine: `describe.skipIf(isMissing("nats-server"))`. Its tests stand in
+ * skips.json, with the program that they need and the reason.
+ */
+export function isMissing(...programs: readonly string[]): boolean {
+  return programs.some((program) => findProgram(program) === undefined);
+}
+
 export function programNames(): readonly string[] {
   return Object.keys(ORIGINS);
 }

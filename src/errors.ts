@@ -223,7 +223,7 @@ export const ERROR_CODES = {
   MR_INPUT_NOT_FOUND: "Check the path: a relative one starts at the directory where the command was started.",
   MR_INPUT_UNREADABLE: "See the message: give read access, or replace the file with a whole one.",
   MR_INPUT_CHANGED: "Put back the file as it was and resume, or start afresh with --new.",
-  MR_BAD_ROW: "Correct the row and resume, or say with onBadRow what becomes of such rows.",
+  MR_BAD_ROW: "Correct the row and go on; a source takes onBadRow, `millrace push` takes --skip-bad.",
   MR_SETUP_FAILED: "Fix the stage's setup; the same command resumes.",
   MR_BREAKER_OPEN:
     "Nearly all items of the stage failed for five minutes: repair what it calls; the same command resumes.",

@@ -208,7 +208,7 @@ function instancesOf(given: readonly string[]): Map<string, number> {
     if (match === null || !(count >= 1)) {
       throw new UsageError(
         "MR_USAGE",
-        `--instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`,
+        `instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`,
       );
     }
     instances.set(match[1] as string, count);

@@ -46,12 +46,12 @@ export class Setbacks {
       case "source-failed": {
         const lasting = LASTING.find((code) => code === setback.error?.code);
         if (lasting !== undefined)
-          return { code: lasting, message: `source ${stage}: ${setback.error?.message}` };
+          return { code: lasting, message: `${sourceName(node)}: ${setback.error?.message}` };
         return row.count < node.settings.retry.attempts
           ? undefined
           : {
               code: "MR_SOURCE_FAILED",
-              message: `source ${stage}: it threw ${row.count} times in a row; last: ${last}`,
+              message: `${sourceName(node)}: it threw ${row.count} times in a row; last: ${last}`,
             };
       }
       case "setup-failed":
@@ -86,4 +86,9 @@ export class Setbacks {
   started(stage: string): void {
     this.#rows.delete(`${stage}/setup-failed`);
   }
+}
+
+/** A job's split is a source to the run, and a function of theirs to people. */
+function sourceName({ name, part }: NodeShape): string {
+  return part === "split" ? "split" : `source ${name}`;
 }

@@ -136,6 +136,7 @@ function partsOf(
 ): NodeDefinition[] {
   const process = readNodeOptions("stage", stage, subject);
   const { timeoutMs, graceMs } = process.settings;
+  const memory = "resources" in stage ? { resources: stage.resources } : {};
   // What runs in their place is made by the instance, out of the job.
   const inside: Handler = {
     run: () => {
@@ -148,7 +149,7 @@ function partsOf(
       kind: "source",
       part: "split",
       handler: inside,
-      ...readNodeOptions("source", {}, subject),
+      ...readNodeOptions("source", memory, subject),
     },
     { name: "process", kind: "stage", part: "process", handler, ...process },
     {
@@ -156,7 +157,7 @@ function partsOf(
       kind: "sink",
       part: "combine",
       handler: inside,
-      ...readNodeOptions("sink", { instances: 1, timeoutMs, graceMs }, subject),
+      ...readNodeOptions("sink", { instances: 1, timeoutMs, graceMs, ...memory }, subject),
     },
   ];
 }

@@ -8,13 +8,13 @@ export function checkInstances(instances: ReadonlyMap<string, number>, shape: Pi
     if (node === undefined) {
       throw new UsageError(
         "MR_USAGE",
-        `--instances ${stage}=${count}: pipeline ${shape.name} has no stage ${JSON.stringify(stage)}; it has ${shape.nodes.map((known) => known.name).join(", ")}`,
+        `instances ${stage}=${count}: pipeline ${shape.name} has no stage ${JSON.stringify(stage)}; it has ${shape.nodes.map((known) => known.name).join(", ")}`,
       );
     }
     if ((node.kind === "source" || node.part === "combine") && count !== 1) {
       throw new UsageError(
         "MR_USAGE",
-        `--instances ${stage}=${count}: ${node.kind === "source" ? "a source" : "combine"} runs in exactly one instance`,
+        `instances ${stage}=${count}: ${node.kind === "source" ? "a source" : "combine"} runs in exactly one instance`,
       );
     }
   }

@@ -35,3 +35,11 @@ test("deaths fail the run only when nothing is settled between them", () => {
   for (let i = 0; i < 8; i++) expect(setbacks.add(node, setback("crashed", 99))).toBeUndefined();
   expect(setbacks.add(node, setback("crashed", 99))).toMatchObject({ code: "MR_INSTANCE_FAILING" });
 });
+
+test("a job's split that throws is called by the name that its author gave it", () => {
+  const split = { name: "split", kind: "source", part: "split", settings: { retry: { attempts: 1 } } };
+  expect(new Setbacks().add(split as unknown as NodeShape, setback("source-failed"))).toEqual({
+    code: "MR_SOURCE_FAILED",
+    message: "split: it threw 1 times in a row; last: exit code 1",
+  });
+});

@@ -10,8 +10,8 @@ export interface RedisServerFacts {
   readonly confirmSurvives: Durability;
   /** The largest value that it takes. */
   readonly maxValueBytes: number;
-  /** What a person should know of how it is configured, in sentences. */
-  readonly warnings: readonly string[];
+  /** What whoever runs it should know, each with what to do. */
+  readonly cautions: readonly string[];
 }
 
 const OLDEST = [6, 2] as const;
@@ -61,26 +61,26 @@ async function promiseOf(
     setting(client, "maxmemory-policy"),
     setting(client, "proto-max-bulk-len"),
   ]);
-  const warnings: string[] = [];
+  const cautions: string[] = [];
   const isKept = info.get("aof_enabled") === "1";
   if (!isKept) {
-    warnings.push("it has no append-only file (appendonly no): what it confirmed is gone when it dies");
+    cautions.push("appendonly is no: what it confirmed is gone when it dies; set appendonly yes");
   } else if (fsync === "everysec") {
-    warnings.push(
-      "it writes its append-only file once a second (appendfsync everysec): a power cut costs about a second of what " +
-        "it confirmed, and while its disk is slow so does its death",
+    cautions.push(
+      "appendfsync is everysec: a power cut costs about a second of what it confirmed, and where its disk is slow so " +
+        "does kill -9; set appendfsync always where that matters",
     );
   }
   const evicts = policy ?? info.get("maxmemory_policy");
   if (info.get("maxmemory") !== "0" && evicts?.startsWith("allkeys") === true) {
-    warnings.push(
-      `its maxmemory-policy is ${evicts}: with its memory full it throws away what it confirmed; set noeviction`,
+    cautions.push(
+      `maxmemory-policy is ${evicts}: when its memory is full it throws away what it confirmed; set noeviction`,
     );
   }
   return {
     confirmSurvives: !isKept ? "nothing" : fsync === "always" ? "power-loss" : "process-death",
     maxValueBytes: Number(largest) || MAX_VALUE_BYTES,
-    warnings,
+    cautions,
   };
 }
 

@@ -31,7 +31,7 @@ export class RedisSession implements BrokerSession {
   readonly server: string;
   readonly maxFrameBytes: number;
   readonly confirmSurvives: Durability;
-  readonly warnings: readonly string[];
+  readonly cautions: readonly string[];
   readonly #env: Env;
   readonly #client: Redis;
   readonly #reading: Redis;
@@ -51,7 +51,7 @@ export class RedisSession implements BrokerSession {
     this.server = facts.server;
     this.maxFrameBytes = facts.maxValueBytes;
     this.confirmSurvives = facts.confirmSurvives;
-    this.warnings = facts.warnings;
+    this.cautions = facts.cautions;
     this.#env = env;
     this.#client = client;
     this.#reading = reading;

@@ -6,21 +6,27 @@ import { importClient } from "../../../src/streams/brokers/import-client.ts";
 import { certificates } from "../../support/certificates.ts";
 import { freePort } from "../../support/free-port.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
+import { isMissing } from "../../support/server-program.ts";
 import { brokerAt, connectTo, refusalOf, take, upTo } from "./redis-trial.ts";
 
 const QUEUE = "millrace.orders.r1.parse";
 const FRAME = Buffer.alloc(1_000, 7);
 const PATIENCE = { timeout: 20_000 };
 
+const isAway = isMissing("redis-server", "openssl");
+const served = test.skipIf(isAway);
+
 let server: RedisServer;
 /** A client of the test's own, to configure and look into the server. */
 let admin: Redis;
 beforeEach(async () => {
+  if (isAway) return;
   server = await startRedis({ appendfsync: "always" });
   admin = new Redis(server.port, "127.0.0.1", { retryStrategy: null });
   admin.on("error", () => undefined);
 });
 afterEach(async () => {
+  if (isAway) return;
   admin.disconnect();
   // n.b. one that a failed test has stopped would not see the end.
   process.kill(server.pid, "SIGCONT");
@@ -28,7 +34,7 @@ afterEach(async () => {
 });
 
 describe("what a session had in its hands", () => {
-  test("comes first and in order in the next one, after a kill -9 of the server too", async () => {
+  served("comes first and in order in the next one, after a kill -9 of the server too", async () => {
     const broker = brokerAt(server.url);
     const first = await connectTo(broker);
     expect(first.session.confirmSurvives).toBe("power-loss");
@@ -59,7 +65,7 @@ describe("what a session had in its hands", () => {
     expect(first.lost).toHaveLength(1);
   });
 
-  test("is found also where a dying connection took it after the next one had looked", async () => {
+  served("is found also where a dying connection took it after the next one had looked", async () => {
     const broker = brokerAt(`${server.url}?silenceMs=1500`);
     const trial = await connectTo(broker);
     await trial.session.declare(QUEUE);
@@ -78,36 +84,39 @@ describe("what a session had in its hands", () => {
   });
 });
 
-test("a queue is served at once although the reader waits for others, and a removed one disturbs nobody", async () => {
-  const trial = await connectTo(brokerAt(server.url));
-  const queues = upTo(40).map((n) => `${QUEUE}.${n}`);
-  await Promise.all(queues.map((queue) => trial.session.declare(queue)));
-  const taken = queues.map((queue, i) => take(trial, queue, i % 3 === 0 ? 0 : i));
-  await Promise.all(queues.flatMap((queue) => upTo(5).map((n) => trial.session.publish(queue, n, FRAME))));
-  await vi.waitFor(() =>
-    expect(taken.map(({ numbers }) => numbers.length)).toEqual(
-      queues.map((_, i) => (i % 3 === 0 ? 0 : Math.min(5, i))),
-    ),
-  );
-  const before = performance.now();
-  taken[0]?.intake.limit(3);
-  await vi.waitFor(() => expect(taken[0]?.numbers).toEqual([1, 2, 3]), { interval: 5 });
-  // n.b. it would be the whole wait in the server, two seconds, were that not ended.
-  expect(performance.now() - before).toBeLessThan(1_500);
-  await trial.session.drop(queues[5] as string);
-  taken[3]?.intake.limit(9);
-  await vi.waitFor(() => expect(taken[3]?.numbers).toEqual(upTo(5)));
-  taken[4]?.intake.close();
-  for (const arrival of taken[4]?.arrivals ?? []) arrival.ack();
-  await trial.session.publish(queues[7] as string, 6, FRAME);
-  for (const arrival of taken[7]?.arrivals ?? []) arrival.ack();
-  await vi.waitFor(() => expect(taken[7]?.numbers).toEqual(upTo(6)));
-  expect(taken[4]?.numbers).toEqual(upTo(4));
-  expect(trial.lost).toEqual([]);
-  await trial.session.close();
-});
+served(
+  "a queue is served at once although the reader waits for others, and a removed one disturbs nobody",
+  async () => {
+    const trial = await connectTo(brokerAt(server.url));
+    const queues = upTo(40).map((n) => `${QUEUE}.${n}`);
+    await Promise.all(queues.map((queue) => trial.session.declare(queue)));
+    const taken = queues.map((queue, i) => take(trial, queue, i % 3 === 0 ? 0 : i));
+    await Promise.all(queues.flatMap((queue) => upTo(5).map((n) => trial.session.publish(queue, n, FRAME))));
+    await vi.waitFor(() =>
+      expect(taken.map(({ numbers }) => numbers.length)).toEqual(
+        queues.map((_, i) => (i % 3 === 0 ? 0 : Math.min(5, i))),
+      ),
+    );
+    const before = performance.now();
+    taken[0]?.intake.limit(3);
+    await vi.waitFor(() => expect(taken[0]?.numbers).toEqual([1, 2, 3]), { interval: 5 });
+    // n.b. it would be the whole wait in the server, two seconds, were that not ended.
+    expect(performance.now() - before).toBeLessThan(1_500);
+    await trial.session.drop(queues[5] as string);
+    taken[3]?.intake.limit(9);
+    await vi.waitFor(() => expect(taken[3]?.numbers).toEqual(upTo(5)));
+    taken[4]?.intake.close();
+    for (const arrival of taken[4]?.arrivals ?? []) arrival.ack();
+    await trial.session.publish(queues[7] as string, 6, FRAME);
+    for (const arrival of taken[7]?.arrivals ?? []) arrival.ack();
+    await vi.waitFor(() => expect(taken[7]?.numbers).toEqual(upTo(6)));
+    expect(taken[4]?.numbers).toEqual(upTo(4));
+    expect(trial.lost).toEqual([]);
+    await trial.session.close();
+  },
+);
 
-test("a server that hangs is noticed, and all of it is there when it goes on", async () => {
+served("a server that hangs is noticed, and all of it is there when it goes on", async () => {
   const broker = brokerAt(server.url, { silenceMs: 900 });
   const trial = await connectTo(broker);
   await trial.session.declare(QUEUE);
@@ -127,7 +136,7 @@ test("a server that hangs is noticed, and all of it is there when it goes on", a
   await next.session.close();
 });
 
-test("an idle session is not taken for a dead one", async () => {
+served("an idle session is not taken for a dead one", async () => {
   const trial = await connectTo(brokerAt(server.url, { silenceMs: 300 }));
   await trial.session.declare(QUEUE);
   const { numbers, intake } = take(trial, QUEUE, 10);
@@ -141,7 +150,7 @@ test("an idle session is not taken for a dead one", async () => {
   await trial.session.close();
 });
 
-test("full memory refuses frames, says so once, and says when there is room again", async () => {
+served("full memory refuses frames, says so once, and says when there is room again", async () => {
   const trial = await connectTo(brokerAt(server.url, { silenceMs: 600 }));
   await trial.session.declare(QUEUE);
   const { arrivals } = take(trial, QUEUE, 10_000);
@@ -167,7 +176,7 @@ test("full memory refuses frames, says so once, and says when there is room agai
   await trial.session.close();
 });
 
-test("an acknowledgement that a full disk refused is made up for", async () => {
+served("an acknowledgement that a full disk refused is made up for", async () => {
   const trial = await connectTo(brokerAt(server.url, { silenceMs: 600 }));
   await trial.session.declare(QUEUE);
   const { arrivals } = take(trial, QUEUE, 100);
@@ -193,7 +202,7 @@ describe("who is not let in learns why", () => {
   const at = (userinfo: string, path = "") => `redis://${userinfo}127.0.0.1:${server.port}${path}`;
   const attempt = (url: string, options = {}) => refusalOf(connectTo(brokerAt(url, options), 1_000));
 
-  test("passwords, rights, databases", async () => {
+  served("passwords, rights, databases", async () => {
     expect(await attempt(at("", "/99"))).toMatch(/^MR_ENGINE_REFUSED.*DB index is out of range/);
     const trial = await connectTo(brokerAt(at(":needless@")));
     await trial.session.close();
@@ -210,7 +219,7 @@ describe("who is not let in learns why", () => {
     await right.session.close();
   });
 
-  test("a user with the rights that are needed, and no more, works", async () => {
+  served("a user with the rights that are needed, and no more, works", async () => {
     await admin.acl(
       ...(["SETUSER", "orders", "on", ">pw", "~millrace.*", "resetchannels"] as const),
       ...(["+xgroup", "+xadd", "+xreadgroup", "+xack", "+xdel", "+xlen", "+xpending", "+xclaim"] as const),
@@ -232,7 +241,7 @@ describe("who is not let in learns why", () => {
     await trial.session.close();
   });
 
-  test("TLS: an authority that is not trusted, none, the right one, and no TLS at all", async () => {
+  served("TLS: an authority that is not trusted, none, the right one, and no TLS at all", async () => {
     const files = certificates(server.folder);
     const port = await freePort();
     await admin.config(
@@ -256,7 +265,7 @@ describe("who is not let in learns why", () => {
     await trial.session.close();
   });
 
-  test("keys that are something else", async () => {
+  served("keys that are something else", async () => {
     const { session } = await connectTo(brokerAt(server.url));
     await admin.set("millrace.text", "x");
     expect(await refusalOf(session.declare("millrace.text"))).toMatch(/^MR_ENGINE_QUEUE_DIFFERS.*WRONGTYPE/);
@@ -268,7 +277,7 @@ describe("who is not let in learns why", () => {
     await session.close();
   });
 
-  test("a replica is none to write to, from the start or from one moment to the next", async () => {
+  served("a replica is none to write to, from the start or from one moment to the next", async () => {
     const trial = await connectTo(brokerAt(server.url));
     await trial.session.declare(QUEUE);
     await admin.replicaof("127.0.0.1", await freePort());
@@ -279,7 +288,7 @@ describe("who is not let in learns why", () => {
     expect(await attempt(server.url)).toMatch(/^MR_ENGINE_UNREACHABLE.*it is a replica/);
   });
 
-  test("wrong addresses", async () => {
+  served("wrong addresses", async () => {
     expect(() => brokerAt("redis://localhost/orders")).toThrow(/its database must be a number, got "orders"/);
     expect(() => brokerAt("redis://localhost", { queueType: "quorum" })).toThrow(/no option queueType/);
     expect(() => brokerAt("redis://u:geheim@localhost:port")).toThrow(
@@ -290,7 +299,7 @@ describe("who is not let in learns why", () => {
   });
 });
 
-test("it says what its confirmations are worth, and what is dangerous", async () => {
+served("it says what its confirmations are worth, and what is dangerous", async () => {
   const facts = async () => {
     const { session } = await connectTo(brokerAt(server.url));
     await session.close();
@@ -322,12 +331,12 @@ describe("a server that", () => {
   const info = (text: string) => (command: string) =>
     command.includes("INFO") ? `$${text.length}\r\n${text}\r\n` : "+OK\r\n";
 
-  test("is too old says which one is needed", async () => {
+  served("is too old says which one is needed", async () => {
     expect(await answering(info("redis_version:6.0.16"))).toMatch(
       /^MR_ENGINE_TOO_OLD Redis 6\.0\.16 at .*Redis 6\.2 or later is needed/,
     );
   });
-  test("is loading is tried again", async () => {
+  served("is loading is tried again", async () => {
     expect(await answering(() => "-LOADING Redis is loading the dataset in memory\r\n")).toMatch(
       /^MR_ENGINE_UNREACHABLE.*LOADING/,
     );
@@ -336,19 +345,19 @@ describe("a server that", () => {
       /^MR_ENGINE_UNREACHABLE.*LOADING/,
     );
   });
-  test("belongs to a cluster is refused", async () => {
+  served("belongs to a cluster is refused", async () => {
     expect(await answering(info("redis_version:7.0.0\r\nredis_mode:cluster"))).toMatch(
       /^MR_ENGINE_REFUSED.*node of a cluster/,
     );
   });
-  test("is none is refused", async () => {
+  served("is none is refused", async () => {
     expect(await answering(() => "HTTP/1.1 400 Bad Request\r\n\r\n")).toMatch(
       /^MR_ENGINE_REFUSED.*not a Redis server/,
     );
   });
 });
 
-test("without ioredis the package to install is named", async () => {
+served("without ioredis the package to install is named", async () => {
   const name = "no-such-client";
   expect(await refusalOf(importClient("Redis", name, () => import(/* @vite-ignore */ name)))).toBe(
     "MR_ENGINE_CLIENT_MISSING Redis: its client library is not installed; npm install no-such-client",

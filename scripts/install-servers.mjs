@@ -1,26 +1,33 @@
 // Installs the real servers that the tests start: RabbitMQ, NATS, Redis, PostgreSQL. On Debian and Ubuntu, as root;
 // elsewhere it says what to install, and the tests that need a server which is not there are left out with a note.
-// No service of the system is started or enabled: each test starts servers of its own, on ports of 127.0.0.1.
+// No service of the system is started: each test starts servers of its own, on ports of 127.0.0.1.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { newerNats } from "./newer-nats.mjs";
 
 const POLICY = "/usr/sbin/policy-rc.d";
 const servers = JSON.parse(readFileSync(new URL("../test/support/servers.json", import.meta.url), "utf8"));
-const missing = Object.keys(servers).filter((program) => !isThere(program));
+const [aside] = placesOf("~/.cache/millrace-servers");
+const canInstall = process.platform === "linux" && process.getuid?.() === 0 && isOnPath("apt-get");
 
-if (missing.length === 0) {
+const packages = missing().filter((program) => program !== newerNats.program);
+if (canInstall && packages.length > 0)
+  process.exitCode = install(packages.map((program) => servers[program].apt));
+if (!isThere(newerNats.program)) newerNats.put(aside, canInstall);
+
+const wanted = missing();
+if (wanted.length === 0) {
   console.log(`all there: ${Object.keys(servers).join(", ")}`);
-} else if (process.platform === "linux" && process.getuid?.() === 0 && isOnPath("apt-get")) {
-  process.exitCode = install(missing.map((program) => servers[program].apt));
 } else {
-  const names = (manager) => missing.map((program) => servers[program][manager]).join(" ");
+  const names = (manager) => wanted.map((program) => servers[program][manager]).join(", ");
   console.log(
     [
-      `missing: ${missing.join(", ")}. Tests that need them are left out. To have them run, install`,
-      `  apt-get install ${names("apt")}      # Debian, Ubuntu; as root, this command does it`,
-      `  dnf install ${names("dnf")}      # Fedora`,
-      `  brew install ${names("brew")}      # macOS`,
+      `missing: ${wanted.join(", ")}. Tests that need them are left out. To have them run, install`,
+      `  Debian, Ubuntu   ${names("apt")}   (as root this command does it)`,
+      `  Fedora           ${names("dnf")}`,
+      `  macOS            ${names("brew")}`,
     ].join("\n"),
   );
 }
@@ -39,22 +46,22 @@ function install(packages) {
   }
 }
 
+function missing() {
+  return Object.keys(servers).filter((program) => !isThere(program));
+}
+
 function isThere(program) {
-  return (
-    isOnPath(program) ||
-    servers[program].places.some((place) =>
-      placesOf(place).some((folder) => existsSync(join(folder, program))),
-    )
-  );
+  const places = servers[program].places.flatMap(placesOf);
+  return isOnPath(program) || places.some((folder) => existsSync(join(folder, program)));
 }
 
 function isOnPath(program) {
-  return (process.env.PATH ?? "")
-    .split(delimiter)
-    .some((folder) => folder !== "" && existsSync(join(folder, program)));
+  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  return path.some((folder) => existsSync(join(folder, program)));
 }
 
 function placesOf(place) {
+  if (place.startsWith("~/")) return [join(homedir(), place.slice(2))];
   const [before, after] = place.split("*");
   if (after === undefined) return [place];
   return existsSync(before) ? readdirSync(before).map((version) => join(before, version, after)) : [];

@@ -12,6 +12,7 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 const skips = JSON.parse(readFileSync(join(repository, "test/support/skips.json"), "utf8")) as Skip[];
 const PROGRAMS: Readonly<Record<string, string>> = {
   nats: "nats-server",
+  "nats-cluster": "nats-server-2.10",
   postgres: "postgres",
   rabbitmq: "rabbitmq-server",
   redis: "redis-server",
@@ -25,7 +26,9 @@ test("a test that starts a real server says which, and is left out with a reason
     const text = readFileSync(join(repository, file), "utf8");
     // A driver in src/ may bear the name of its server: only what comes from the support folder starts one.
     const from = file.startsWith("test/support/") ? "\\./" : "[./]+/support/";
-    const imports = text.matchAll(new RegExp(`from "${from}(nats|postgres|rabbitmq|redis)\\.ts"`, "g"));
+    const imports = text.matchAll(
+      new RegExp(`from "${from}(nats-cluster|nats|postgres|rabbitmq|redis)\\.ts"`, "g"),
+    );
     const started = [...imports].map((found) => PROGRAMS[found[1] ?? ""] ?? "");
     return started.flatMap((program) => [
       ...(new RegExp(`isMissing\\([^)]*"${program}"`).test(text)

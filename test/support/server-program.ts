@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import servers from "./servers.json" with { type: "json" };
 
@@ -40,18 +41,15 @@ export function isMissing(...programs: readonly string[]): boolean {
   return programs.some((program) => findProgram(program) === undefined);
 }
 
-export function programNames(): readonly string[] {
-  return Object.keys(ORIGINS);
-}
-
 function originOf(program: string): Origin {
   const origin = ORIGINS[program];
   if (!origin) throw new Error(`${program}: not in test/support/servers.json; add where it comes from`);
   return origin;
 }
 
-// A place with a star is a folder for each version, the newest first.
+// A place with a star is a folder for each version, the newest first; `~/` is the home of who runs the tests.
 function foldersOf(place: string): string[] {
+  if (place.startsWith("~/")) return [join(homedir(), place.slice(2))];
   const [before, after] = place.split("*");
   if (before === undefined || after === undefined) return [place];
   if (!existsSync(before)) return [];

@@ -10,6 +10,7 @@ const { main } = await importBench(
   "rows/raw-roles.ts",
   "rows/push-roles.ts",
   "rows/bullmq-processor.ts",
+  "rows/burn-roles.ts",
   "jobs/bullmq-roles.ts",
   "jobs/piscina-roles.ts",
   "jobs/piscina-worker.ts",

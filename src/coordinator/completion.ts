@@ -55,17 +55,23 @@ export function unfedComponents({ shape, complete }: Progress): string[][] {
 
 /**
  * Whether there is a node that may have nothing more to do, so that its stream is worth a look: one that nothing feeds
- * any more. A push source that is not `closed` is fed from outside.
+ * any more. A push source that is not `closed` is fed from outside. With `emptied` - the stage whose stream has just
+ * run empty - only what that may have ended counts: streams run empty all the time, and a look asks for all of them.
+ * Where all is complete there is the run's end left to see.
  */
 export function mayComplete(
   progress: Progress,
   draining: ReadonlySet<string>,
   closed: ReadonlySet<string>,
+  emptied?: string,
 ): boolean {
   const open = new Set(progress.shape.nodes.filter((node) => node.input === "push").map(({ name }) => name));
   for (const name of closed) open.delete(name);
-  return unfedComponents(progress).some((component) =>
-    component.some((name) => !draining.has(name) && !open.has(name)),
+  if (progress.shape.nodes.every(({ name }) => progress.complete.has(name))) return true;
+  return unfedComponents(progress).some(
+    (component) =>
+      (emptied === undefined || component.includes(emptied)) &&
+      component.some((name) => !draining.has(name) && !open.has(name)),
   );
 }
 

@@ -142,7 +142,7 @@ export class Coordinator {
       })
       .on("evt.instance-started", (body) => this.#runs.get(body.run)?.onStarted(body))
       .on("evt.instance-exited", (body) => this.#runs.get(body.run)?.onExited(body))
-      .on("evt.stream-empty", (body) => this.#runs.get(body.run)?.look())
+      .on("evt.stream-empty", ({ run, stage }) => this.#runs.get(run)?.look(stage))
       .on("evt.streams-restarted", (body) => this.#runs.get(body.run)?.look())
       .on("evt.breaker", ({ run, stage, state, what }) => {
         if (state !== "given-up") return;

@@ -3,7 +3,7 @@ import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
-import { mayComplete } from "./completion.ts";
+import { mayComplete, type Progress } from "./completion.ts";
 import { Holds } from "./holds.ts";
 import { quietNodes } from "./quiet-nodes.ts";
 import { RunCommands } from "./run-commands.ts";
@@ -200,8 +200,13 @@ export class RunController {
     this.#closed.add(source);
   }
 
+  get #progress(): Progress {
+    return { shape: this.deployment.shape, complete: this.#complete };
+  }
+
   /** Looks whether stages have become complete; one look at a time, and one more if something happened meanwhile. */
-  async look(): Promise<void> {
+  async look(emptied?: string): Promise<void> {
+    if (emptied !== undefined && !mayComplete(this.#progress, this.#draining, this.#closed, emptied)) return;
     if (this.#looking) {
       this.#lookAgain = true;
       return;
@@ -222,12 +227,8 @@ export class RunController {
 
   async #lookOnce(): Promise<void> {
     if (this.status !== "running") return;
-    const { shape } = this.deployment;
-    // Streams run empty all the time; it means something only where nothing upstream can fill them again.
-    const isOver = shape.nodes.every((node) => this.#complete.has(node.name));
-    const progress = { shape, complete: this.#complete };
-    if (!isOver && !mayComplete(progress, this.#draining, this.#closed)) return;
-    const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.scan()));
+    if (!mayComplete(this.#progress, this.#draining, this.#closed)) return;
+    const quiet = await quietNodes(this.#progress, this.#holds, async () => sightOf(await this.scan()));
     const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
     if (!isStill) this.#lookAgain = true;
     const candidates = isStill ? quiet.filter((stage) => !this.#draining.has(stage)) : [];
@@ -240,7 +241,7 @@ export class RunController {
       });
       if (this.instancesOf(stage) === 0) this.#setComplete(stage);
     }
-    if (shape.nodes.every((node) => this.#complete.has(node.name))) {
+    if (this.deployment.shape.nodes.every(({ name }) => this.#complete.has(name))) {
       await this.scan();
       this.#finish("completed");
     }

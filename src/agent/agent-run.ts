@@ -6,9 +6,11 @@ import type { InstanceStart, LogLevel, StoredInput } from "../instance/messages.
 import type { InstanceReport } from "../mmop/reports.ts";
 import type { EngineSettings } from "../streams/open-engine.ts";
 import type { StreamEvent } from "../streams/protocol.ts";
+import type { BrokerAccess } from "./broker-access.ts";
 import type { InstanceEnd } from "./instance-process.ts";
 import { InstanceSlot } from "./instance-slot.ts";
 import { openingOf } from "./opening.ts";
+import { blobsOf, engineOf } from "./run-engine.ts";
 import { StreamsProcess } from "./streams-process.ts";
 import { verdictOn } from "./verdict-on.ts";
 
@@ -20,6 +22,8 @@ export interface AgentRunSettings {
   readonly params: unknown;
   readonly bundle: { readonly path: string; readonly exportName: string; readonly hash: string };
   readonly engine: Pick<EngineSettings, "kind" | "durability" | "keepFreeBytes">;
+  /** With an engine of kind `broker`. */
+  readonly broker?: BrokerAccess;
   /** Jobs: what split gets. */
   readonly input?: StoredInput;
   /** A short folder of mode 0700 for sockets. */
@@ -36,6 +40,8 @@ export interface AgentRunEvents {
   onSuspects(stage: string, count: number): void;
   onStreamsRestarted(boot: string, restarts: number): void;
   onEngineFailed(error: ErrorInfo): void;
+  /** The engine's broker is away, or takes nothing; undefined: it is over, after so long. */
+  onTrouble(what: string | undefined, forMs: number): void;
   onBreaker(stage: string, state: "open" | "closed" | "given-up", what: string): void;
   /** An instance says that the run cannot go on. */
   onRunFailed(stage: string, error: ErrorInfo): void;
@@ -70,11 +76,7 @@ export class AgentRun {
     this.#socket = `${settings.runtimeDirectory}/streams`;
     this.#streams = new StreamsProcess({
       env,
-      engine: {
-        ...settings.engine,
-        directory: `${settings.directory}/log`,
-        blobs: blobsOf(settings),
-      },
+      engine: engineOf(settings),
       socket: this.#socket,
       secret: this.#secret,
       open: () => {
@@ -213,6 +215,9 @@ export class AgentRun {
       case "disk":
         this.#events.onLog("streams", event.state === "low" ? "warn" : "info", event.what, undefined);
         return;
+      case "trouble":
+        this.#events.onTrouble(event.what, event.forMs);
+        return;
       case "notice":
         this.#events.onLog(event.stage, "warn", event.message, undefined);
         return;
@@ -290,9 +295,4 @@ export class AgentRun {
 
 function codeOf(error: Error): { code?: string } {
   return error instanceof MillraceError ? { code: error.code } : {};
-}
-
-/** Where the blobs of a run's items lie. */
-function blobsOf({ directory }: AgentRunSettings): string {
-  return `${directory}/blobs`;
 }

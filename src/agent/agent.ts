@@ -1,13 +1,15 @@
 import type { Backplane } from "../backplane/contract.ts";
 import type { Env, Timer } from "../env/env.ts";
-import { RunError } from "../errors.ts";
+import { ProtocolError, RunError } from "../errors.ts";
 import { MmopClient } from "../mmop/client.ts";
 import type { Sender } from "../mmop/envelope.ts";
 import type { ReplyOf } from "../mmop/messages.ts";
 import { MmopServer } from "../mmop/server.ts";
 import { AgentRun, type AgentRunEvents } from "./agent-run.ts";
+import type { BrokerAccess } from "./broker-access.ts";
 import { doneSources } from "./done-sources.ts";
 import type { InstanceSlot } from "./instance-slot.ts";
+import { logTrouble } from "./trouble-log.ts";
 
 const HEARTBEAT_MS = 1_000;
 
@@ -18,6 +20,8 @@ export interface AgentOptions {
   readonly version: string;
   /** A short folder of mode 0700 for the sockets of runs. */
   readonly runtimeDirectory: string;
+  /** The broker that runs may use. */
+  readonly broker?: BrokerAccess;
   /** What instances print and log, and how far they are: for people on this machine. */
   readonly display: Pick<AgentRunEvents, "onOutput" | "onLog" | "onProgress"> & {
     onRestart(stage: string, what: string): void;
@@ -77,6 +81,12 @@ export class Agent {
     return known;
   }
 
+  #broker(): BrokerAccess {
+    const { broker } = this.#options;
+    if (broker !== undefined) return broker;
+    throw new ProtocolError("MR_PROTOCOL", "agent: it was not told of any broker");
+  }
+
   #slotOf(id: string): { run: AgentRun; slot: InstanceSlot } | undefined {
     for (const run of this.#runs.values()) {
       const slot = run.slots.get(id);
@@ -111,6 +121,7 @@ export class Agent {
             ...(input && { input }),
             bundle,
             engine,
+            ...(engine.kind === "broker" && { broker: this.#broker() }),
             runtimeDirectory: this.#options.runtimeDirectory,
           },
           this.#eventsOf(run),
@@ -174,6 +185,7 @@ export class Agent {
         return {
           boot: answer.boot,
           ...(answer.disk && { disk: answer.disk }),
+          ...(answer.trouble && { trouble: answer.trouble }),
           streams: answer.streams.map(
             ({ name, unsettled, delayed, claimed, suspects, appended, closed, breaker }) => ({
               name,
@@ -247,6 +259,7 @@ export class Agent {
         display.onLog(stage, "warn", BREAKER_WORDS[state](what), undefined);
         this.#client.publish("evt.breaker", { run, stage, state, what });
       },
+      onTrouble: (what, forMs) => logTrouble(display, what, forMs),
       onRunFailed: (stage, error) => this.#client.publish("evt.run-failed", { run, stage, error }),
       onEngineFailed: (error) => this.#client.publish("evt.engine-failed", { run, error }),
     };

@@ -80,7 +80,9 @@ export class StreamsProcess {
           this.#child = child;
           // Stopped meanwhile: nobody would end it.
           if (this.#isOver) child.kill("SIGKILL");
-          child.send({ engine, socket, secret } satisfies StreamsStart);
+          // n.b. a broker that is away when the run begins is an error; one that went away comes back.
+          const settings = this.#restarts > 0 ? { ...engine, waits: true } : engine;
+          child.send({ engine: settings, socket, secret } satisfies StreamsStart);
         }, reject);
     });
     try {

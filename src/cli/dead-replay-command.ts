@@ -17,6 +17,7 @@ interface ReplayFlags extends ChoiceFlags {
   /** False with --no-run. */
   readonly go?: boolean;
   readonly module?: string;
+  readonly streams?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +34,7 @@ export function addDeadReplayCommand(
     .description("put dead letters back on their stages, then run the pipeline to its end, unless it runs")
     .addOption(noRun)
     .option("--module <MODULE[#EXPORT]>", "where the pipeline lies now (default: where it lay)")
+    .option("--streams <URL>", "with password, the broker that holds the run (or MILLRACE_STREAMS)")
     .option("--json", "print exactly one JSON document on stdout: the run's result, as `millrace run` does")
     .action(async (target: string, ids: string[], flags: ReplayFlags) =>
       onExit(await deadReplay(env, version, target, ids, flags)),
@@ -64,7 +66,8 @@ async function deadReplay(
   }
   return await runCommand(env, version, moduleOf(manifest, flags.module), {
     data: dataOf(flags.data),
-    streams: "file:",
+    // n.b. a setting for new runs means nothing to one whose items lie in files.
+    streams: manifest.streams === undefined ? "file:" : (flags.streams ?? manifest.streams),
     resume: manifest.run,
     param: Object.entries(givenOf(manifest)).map(([name, value]) => `${name}:=${JSON.stringify(value)}`),
     ...(flags.json === undefined ? {} : { json: flags.json }),

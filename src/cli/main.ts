@@ -41,7 +41,10 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--param <name=value>", "a param of the pipeline; name:=JSON for anything but text", collect)
     .option("--input <FILE>", "the input of a job, a text file; - for stdin")
     .option("--data <DIR>", "where streams and runs are kept (default .millrace, or MILLRACE_DATA)")
-    .option("--streams <URL>", "stream engine: file: or memory: (default file:, or MILLRACE_STREAMS)")
+    .option(
+      "--streams <URL>",
+      "where streams lie: file:, memory:, amqp(s)://, nats:// or redis(s)://… (default file:, or MILLRACE_STREAMS)",
+    )
     .option(
       "--keep-free <SIZE>",
       "how much of the disk stays free (default 256MB, or 5 % of the disk; or MILLRACE_KEEP_FREE); 0: all is used",

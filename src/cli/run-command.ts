@@ -90,7 +90,7 @@ export async function runCommand(
     display.stop();
     const summary = summaryOf(result, {
       pipeline: started.manifest.pipeline,
-      data: streams === "memory" ? undefined : data,
+      data: streams.kind === "memory" ? undefined : data,
       command: commandLine(process.argv.slice(2)),
       width: process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY,
       style: styleFor(process.stderr, process.env),

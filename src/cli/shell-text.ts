@@ -5,8 +5,15 @@ export function shellText(argument: string): string {
     : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-/** The command that resumes what this one began: the same, but for what asked for a new run. */
+/** n.b. it is printed, and what is printed is kept in logs. */
+function withoutPassword(argument: string): string {
+  return argument
+    .replace(/(:\/\/[^/@]*:)[^@/]+(?=@)/, "$1***")
+    .replace(/(^|=)(nats:\/\/)[^/@:]+(?=@)/, "$1$2***");
+}
+
+/** The command that resumes what this one began: the same, but for what asked for a new run, and without a password. */
 export function commandLine(argv: readonly string[]): string {
   const kept = argv.filter((argument) => argument !== "--new");
-  return ["millrace", ...kept.map(shellText)].join(" ");
+  return ["millrace", ...kept.map((argument) => shellText(withoutPassword(argument)))].join(" ");
 }

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { findRun } from "../run/find-run.ts";
 import { type ListedRun, listRuns, type StageReport } from "../run/list-runs.ts";
 import { dataOf } from "./data-flag.ts";
+import { troubleText } from "./display/trouble-text.ts";
 import { EXIT } from "./exit-code.ts";
 import { queryOf, type RunTargetFlags } from "./run-target.ts";
 import { grouped, print, tell } from "./terminal.ts";
@@ -87,8 +88,9 @@ async function status(env: Env, pipeline: string | undefined, flags: StatusFlags
 function describe(run: ListedRun): string {
   const owner = run.pid === null ? "" : `, process ${run.pid}`;
   const low = run.disk === undefined ? "" : ", disk low";
+  const trouble = run.trouble === undefined ? "" : `, ${troubleText(run.trouble)}`;
   const ended = run.endedAt === null ? "" : `, ended ${timeOf(run.endedAt)}`;
-  const head = `${run.pipeline} ${run.status}${low} (run ${run.run}${owner}, started ${timeOf(run.startedAt)}${ended})`;
+  const head = `${run.pipeline} ${run.status}${low}${trouble} (run ${run.run}${owner}, started ${timeOf(run.startedAt)}${ended})`;
   const rows = run.stages.map((stage) => [
     stage.stage,
     stage.hold ?? (stage.instances === undefined ? "-" : String(stage.instances)),

@@ -181,6 +181,7 @@ async function statusOf(controller: RunController): Promise<RunReport> {
     status: statusNow(controller),
     startedAtMs: controller.startedAtMs,
     ...(stats?.disk && !controller.isOver && { disk: stats.disk }),
+    ...(stats?.trouble && !controller.isOver && { trouble: stats.trouble }),
     stages: shape.nodes.map(({ name, kind }) => {
       const stream = stats?.streams.find((known) => known.name === name);
       const counts = stats?.counts[name] ?? {};

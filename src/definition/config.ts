@@ -5,7 +5,7 @@
 export interface Config {
   /** Data directory, taken from the folder of the file; default `.millrace`. */
   readonly data?: string;
-  /** Stream engine: `file:` (default) or `memory:`. */
+  /** Stream engine: `file:` (default), `memory:`, or a broker: `amqp(s)://`, `nats://`, `redis(s)://`. */
   readonly streams?: string;
   /** How much of the disk stays free: text like `"1GB"`; `"0"` keeps no watch. Default: 256 MB, or 5 % of the disk. */
   readonly keepFree?: string;

@@ -10,7 +10,10 @@ export interface RunOptions<Params extends object = Record<string, unknown>, Inp
   readonly input?: Input;
   /** Data directory; default `.millrace` in the working directory. */
   readonly data?: string;
-  /** `file:` (default) or `memory:`. */
+  /**
+   * Where the streams lie: `file:` (default), `memory:`, or a broker: `amqp(s)://`, `nats://`, `redis(s)://` with user,
+   * password and options. A pipeline without a module takes `memory:` alone.
+   */
   readonly streams?: string;
   /** Processes by stage; default 1 each. */
   readonly instances?: Readonly<Record<string, number>>;

@@ -169,4 +169,6 @@ export interface Host {
   readonly user: string;
   readonly platform: string;
   readonly nodeVersion: string;
+  /** A variable of the environment; undefined where it is not set, or empty. */
+  variable(name: string): string | undefined;
 }

@@ -62,5 +62,6 @@ export const nodeEnv: Env = {
     },
     platform: process.platform,
     nodeVersion: process.versions.node,
+    variable: (name) => process.env[name] || undefined,
   },
 };

@@ -1,4 +1,4 @@
-import { instanceReport, pipelineShape, role, streamStats } from "./reports.ts";
+import { engineTrouble, instanceReport, pipelineShape, role, streamStats } from "./reports.ts";
 import {
   count,
   flag,
@@ -57,7 +57,8 @@ export const AGENT_MESSAGES = {
       input: optional(object({ as: oneOf("value", "values", "text"), path: text })),
       bundle: object({ path: text, exportName: text, hash: text }),
       engine: object({
-        kind: oneOf("memory", "file"),
+        /** `broker`: that of the agent, which alone knows how to get in. */
+        kind: oneOf("memory", "file", "broker"),
         durability: oneOf("disk", "process"),
         /** Of the disk; 0: no watch is kept. */
         keepFreeBytes: optional(count),
@@ -71,6 +72,12 @@ export const AGENT_MESSAGES = {
       "MR_DATA_UNWRITABLE",
       "MR_LOG_VERSION",
       "MR_DISK_FULL",
+      "MR_BAD_OPTION",
+      "MR_ENGINE_UNREACHABLE",
+      "MR_ENGINE_REFUSED",
+      "MR_ENGINE_TOO_OLD",
+      "MR_ENGINE_CLIENT_MISSING",
+      "MR_ENGINE_QUEUE_DIFFERS",
     ],
   },
   "agent.start-instance": {
@@ -146,6 +153,8 @@ export const AGENT_MESSAGES = {
       boot: text,
       /** Sources wait and pushes are refused: there is little room on the disk. */
       disk: optional(oneOf("low")),
+      /** The run's broker is away or takes nothing: the run waits. */
+      trouble: optional(engineTrouble),
       streams: list(streamStats),
       /** Durable counters by stage: those of a stage's counts, repeats by cause, retries. */
       counts: record(record(number)),

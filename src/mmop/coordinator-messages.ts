@@ -1,4 +1,4 @@
-import { errorBrief, nodeKind, runStatus, stageCounts } from "./reports.ts";
+import { engineTrouble, errorBrief, nodeKind, runStatus, stageCounts } from "./reports.ts";
 import { count, flag, list, number, object, oneOf, optional, outcome, text } from "./schema.ts";
 
 /** Anyone → coordinator: requests on `mr.v1.coord.<verb>`. */
@@ -37,6 +37,8 @@ export const COORDINATOR_MESSAGES = {
           startedAtMs: number,
           /** Sources wait and pushes are refused: there is little room on the disk. */
           disk: optional(oneOf("low")),
+          /** The run's broker is away or takes nothing: the run waits. */
+          trouble: optional(engineTrouble),
           stages: list(
             object({
               stage: text,

@@ -79,6 +79,9 @@ export const streamStats = object({
 });
 export type StreamStats = Of<typeof streamStats>;
 
+/** What stands between a run's engine and its broker, in words for people, and for how long it has. */
+export const engineTrouble = object({ what: text, forMs: number });
+
 const range = object({ min: number, max: number });
 
 /** Handed on whole: what a later version adds to a node's settings reaches the instance. */

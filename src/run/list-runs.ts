@@ -23,6 +23,8 @@ export interface ListedRun {
   readonly endedAt: number | null;
   /** Sources wait and pushes are refused: there is little room on the disk. */
   readonly disk?: "low";
+  /** Its broker is away or takes nothing, in words, and for how long: the run waits. */
+  readonly trouble?: { readonly what: string; readonly forMs: number };
   readonly stages: readonly StageReport[];
 }
 
@@ -59,8 +61,11 @@ async function listedRun(env: Env, store: RunStore, manifest: RunManifest): Prom
     const report = await ask(env, store, manifest);
     const { status = "starting", startedAtMs = manifest.createdAt } = report ?? {};
     const stages = report?.stages ?? stagesOf(manifest, undefined);
-    const disk = report?.disk === undefined ? {} : { disk: report.disk };
-    return { pipeline, run, status, pid: owner.pid, startedAt: startedAtMs, endedAt: null, ...disk, stages };
+    const waits = {
+      ...(report?.disk && { disk: report.disk }),
+      ...(report?.trouble && { trouble: report.trouble }),
+    };
+    return { pipeline, run, status, pid: owner.pid, startedAt: startedAtMs, endedAt: null, ...waits, stages };
   }
   // It may have ended since the manifest was read.
   const now = (await store.read(pipeline, run)) ?? manifest;

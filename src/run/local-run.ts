@@ -25,9 +25,11 @@ import { localLetters } from "./local-letters.ts";
 import { lockRun } from "./lock-run.ts";
 import { Pushes } from "./pushes.ts";
 import type { RunAddress } from "./run-address.ts";
+import { isRefusedByBroker, retireQueues, runBroker } from "./run-broker.ts";
 import { runResultOf } from "./run-result.ts";
 import { chooseRun, type Resume, type RunManifest, RunStore } from "./run-store.ts";
 import { openRuntimeDirectory } from "./runtime-directory.ts";
+import type { Streams } from "./streams-url.ts";
 
 export interface LocalRunOptions {
   readonly env: Env;
@@ -38,7 +40,7 @@ export interface LocalRunOptions {
   /** Jobs: what split gets. */
   readonly input?: GivenInput;
   readonly data: string;
-  readonly streams: "file" | "memory";
+  readonly streams: Streams;
   /** So much of the disk is to stay free; 0: all of it may be used. Default: 256 MB, or 5 % of the disk. */
   readonly keepFreeBytes?: number;
   readonly instances: ReadonlyMap<string, number>;
@@ -88,7 +90,9 @@ export class LocalRun {
       for (const step of undo.splice(0).reverse()) await step();
     };
     try {
-      const isKept = options.streams === "file";
+      const { streams: where } = options;
+      const isKept = where.kind !== "memory";
+      const broker = await runBroker(env, where);
       const runtime = await openRuntimeDirectory(env);
       undo.push(() => env.disk.remove(runtime));
       const data = isKept ? await openDataDirectory(env, options.data) : runtime;
@@ -111,6 +115,7 @@ export class LocalRun {
         params: description.params,
         ...(input && { input: input.identity }),
         resume: options.resume,
+        streams: where,
       });
       const identity = input?.identity ?? resumed?.input;
       if (identity === undefined) checkInput(shape);
@@ -132,22 +137,22 @@ export class LocalRun {
         exportName: description.exportName,
         bundle: description.bundle.hash,
         createdAt: resumed?.createdAt ?? env.clock.now(),
+        ...(broker && { streams: broker.address }),
       };
       await store.write(manifest);
 
-      const backplane = new LocalBackplane(env, {
-        onError: (error) => options.display.onLog("control", "warn", error.message, undefined),
-      });
-      undo.push(() => backplane.close());
-      const boot = env.random.bytes(8).toString("hex");
       const onError = (error: Error): void =>
         options.display.onLog("control", "warn", error.message, undefined);
+      const backplane = new LocalBackplane(env, { onError });
+      undo.push(() => backplane.close());
+      const boot = env.random.bytes(8).toString("hex");
       const agent = new Agent({
         env,
         backplane: backplane.connect("agent"),
         self: { name: "local", boot },
         version: options.version,
         runtimeDirectory: runtime,
+        ...(broker && { broker }),
         display: options.display,
         onError,
       });
@@ -174,7 +179,7 @@ export class LocalRun {
       );
       undo.push(() => server.close());
 
-      const controller = await coordinator.deploy(
+      const deployed = coordinator.deploy(
         { run, shape, agent: "local", instances: options.instances },
         {
           run,
@@ -184,12 +189,18 @@ export class LocalRun {
           ...(identity && { input: storedInput(identity, store.directoryOf(shape.name, run)) }),
           bundle: { ...description.bundle, exportName: description.exportName },
           engine: {
-            kind: options.streams,
+            kind: broker === undefined ? (where.kind as "file" | "memory") : "broker",
             durability: shape.durability,
             ...(options.keepFreeBytes !== undefined && { keepFreeBytes: options.keepFreeBytes }),
           },
         },
       );
+      const controller = await deployed.catch((error: unknown) => {
+        // n.b. or the next command, with the right broker, would have to tell it from a run that has begun.
+        if (resumed === undefined && isRefusedByBroker(error))
+          undo.unshift(() => env.disk.remove(store.directoryOf(shape.name, run)));
+        throw error;
+      });
       const agentRun = agent.run(run);
       const streams = agentRun?.streamsAddress;
       await lock.setNote(
@@ -235,6 +246,8 @@ export class LocalRun {
         );
         const get: GetRecord = async (key) => (await agent.run(run)?.streams.request("get", { key }))?.value;
         const outcome = await jobOutcome(shape, { status, errorCode: controller.error?.code }, get);
+        if (broker !== undefined && status === "completed")
+          await retireQueues(env, streamsOf(agentRun), { ...options.display, ...broker, run });
         // n.b. the streams close their files before the run is called completed: nothing can be lost after that.
         await agent.stop();
         await store.write({ ...manifest, status, endedAt: env.clock.now(), stages: result.stages });

@@ -5,6 +5,7 @@ import type { Env } from "../env/env.ts";
 import { readLock } from "../env/lock-file.ts";
 import { RunError } from "../errors.ts";
 import type { InputIdentity } from "./job-input.ts";
+import type { Streams } from "./streams-url.ts";
 
 /** What is known of a run beside its streams; `<data>/<pipeline>/<run>/run.json`. */
 export interface RunManifest {
@@ -22,6 +23,8 @@ export interface RunManifest {
   readonly module: string;
   readonly exportName: string;
   readonly bundle: string;
+  /** The broker that holds its items, without user and password; absent: files beside this one. */
+  readonly streams?: string;
   readonly createdAt: number;
   readonly endedAt?: number;
   /** Of a run that has ended; absent in runs of older versions. */
@@ -117,6 +120,7 @@ export function chooseRun(
     readonly params: unknown;
     readonly input?: InputIdentity;
     readonly resume: Resume;
+    readonly streams: Streams;
   },
 ): RunManifest | undefined {
   const { resume, shape, params, input } = wanted;
@@ -131,6 +135,7 @@ export function chooseRun(
       );
     }
     checkStages(named, shape);
+    checkStreams(named, wanted.streams, true);
     // n.b. without one it goes on with its own.
     if (input !== undefined && !hasInput(named)) throw otherInput(named);
     return named;
@@ -141,6 +146,7 @@ export function chooseRun(
   if (same === undefined && alike[0] !== undefined) throw otherInput(alike[0]);
   if (same !== undefined) {
     checkStages(same, shape);
+    checkStreams(same, wanted.streams, false);
     return same;
   }
   const [other] = unfinished;
@@ -172,6 +178,21 @@ export function checkStages(manifest: RunManifest, shape: PipelineShape): void {
   throw new RunError(
     "MR_RUN_CONFLICT",
     `pipeline ${shape.name}: run ${manifest.run} is unfinished and has stages that the pipeline lost (${lost.map((node) => node.name).join(", ")}); bring them back, or use --new`,
+  );
+}
+
+/** What waits lies where the run was begun. A broker that has moved is another one, unless the run is named. */
+function checkStreams(manifest: RunManifest, streams: Streams, isNamed: boolean): void {
+  const { pipeline, run } = manifest;
+  const was = manifest.streams ?? "file:";
+  const is = streams.kind === "file" ? "file:" : streams.kind === "memory" ? "memory:" : streams.address;
+  const kindOf = (address: string): string => address.slice(0, address.indexOf(":")).replace(/s$/, "");
+  if (is === was || (isNamed && kindOf(is) === kindOf(was))) return;
+  const moved =
+    kindOf(is) === kindOf(was) ? `; if the broker has moved, with all that was in it, --resume ${run}` : "";
+  throw new RunError(
+    "MR_RUN_CONFLICT",
+    `pipeline ${pipeline}: run ${run} is unfinished, and its items lie in ${was}, not in ${is}; use --streams ${was} again to go on with it${moved}, or --new to begin another`,
   );
 }
 

@@ -15,7 +15,7 @@ import { checkInput } from "./job-input.ts";
 import { outputOf } from "./job-outcome.ts";
 import { LocalRun } from "./local-run.ts";
 import type { Resume } from "./run-store.ts";
-import { streamsOf } from "./streams-url.ts";
+import { type Streams, streamsOf } from "./streams-url.ts";
 import { readVersion } from "./version.ts";
 
 /**
@@ -73,12 +73,7 @@ async function startInProcess(
   definition: Parameters<typeof InProcessRun.start>[0]["definition"],
   options: RunOptions,
 ): Promise<Handle> {
-  if (options.streams !== undefined && !options.streams.startsWith("memory")) {
-    throw new UsageError(
-      "MR_USAGE",
-      `pipeline ${definition.name}: without a module it runs inside this process, over memory streams; give it module: import.meta.url for --streams ${options.streams}`,
-    );
-  }
+  checkInProcess(definition.name, streamsOf(options.streams ?? "memory:"));
   const { input } = options;
   if (input !== undefined && definition.job === undefined)
     throw new UsageError("MR_USAGE", `pipeline ${definition.name}: it takes no input; only a job does`);
@@ -101,6 +96,14 @@ async function startInProcess(
     ...handleVerbs(run),
   };
   return definition.job === undefined ? handle : jobHandle(handle, nodeEnv.timers, () => run.counts());
+}
+
+function checkInProcess(pipeline: string, streams: Streams): void {
+  if (streams.kind === "memory") return;
+  throw new UsageError(
+    "MR_NOT_SUPPORTED",
+    `pipeline ${pipeline}: without a module it runs inside this process, over memory streams; give it module: import.meta.url for streams ${streams.kind === "file" ? "file:" : streams.address}`,
+  );
 }
 
 function logMessage(stage: string, message: FromInstance): void {

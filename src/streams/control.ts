@@ -23,12 +23,17 @@ export async function answerControl(server: StreamServer, request: RequestHead):
     case "close":
       await server.inputs.close((request.ask as ControlRequests["close"]["ask"]).stream);
       return {};
+    case "retire":
+      await server.engine.retire?.();
+      return {};
     case "verdict":
       return { suspects: await server.verdict(request.ask as Verdict) };
     case "stats": {
+      const { trouble } = server.notices;
       const answer: StatsAnswer = {
         boot: server.options.boot,
         ...(server.options.disk?.isLow === true && { disk: "low" as const }),
+        ...(trouble && { trouble }),
         streams: server.report(),
         counts: Object.fromEntries(
           [...server.engine.counts()].map(([stage, counters]) => [stage, Object.fromEntries(counters)]),

@@ -197,6 +197,8 @@ export interface ControlRequests {
   open: { ask: OpenAsk; answer: { damage: readonly string[] } };
   /** A push source takes no more items. */
   close: { ask: { stream: string }; answer: Record<string, never> };
+  /** The run has completed: what lies outside its own folder is removed. */
+  retire: { ask: Record<string, never>; answer: Record<string, never> };
   verdict: { ask: Verdict; answer: { suspects: number } };
   stats: { ask: Record<string, never>; answer: StatsAnswer };
   scan: {
@@ -220,10 +222,18 @@ export interface ControlRequests {
   };
 }
 
+/** What stands between the engine and its broker, and for how long. */
+export interface TroubleReport {
+  readonly what: string;
+  readonly forMs: number;
+}
+
 export interface StatsAnswer {
   readonly boot: string;
   /** Set while sources wait and pushes are refused, because there is little room on the disk. */
   readonly disk?: "low";
+  /** Set while the engine's broker is away or takes nothing. */
+  readonly trouble?: TroubleReport;
   readonly streams: readonly StreamReport[];
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -250,6 +260,8 @@ export type StreamEvent =
     }
   | { readonly kind: "notice"; readonly stage: string; readonly message: string }
   | { readonly kind: "disk"; readonly state: "low" | "enough"; readonly what: string }
+  /** Without `what` it is over, after `forMs`. */
+  | { readonly kind: "trouble"; readonly what?: string; readonly forMs: number }
   | { readonly kind: "suspects"; readonly stage: string; readonly count: number }
   | { readonly kind: "empty"; readonly stage: string }
   | { readonly kind: "quarantined"; readonly stage: string; readonly items: number; readonly problem: string }

@@ -6,8 +6,8 @@ import { newConsumer } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import type { DiskRoom } from "./disk-room.ts";
+import { EngineNotices } from "./engine-notices.ts";
 import { Entrance } from "./entrance.ts";
-import { stageOf } from "./lanes.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import { Pacer } from "./pacing/pacer.ts";
 import { checkHello, Peer } from "./peer.ts";
@@ -31,6 +31,7 @@ import { readLanes, readPassesOn, readStarted, readTransaction } from "./read-tr
 import { isSender, Senders, senderOf } from "./senders.ts";
 import { Shortcut } from "./shortcut.ts";
 import { Stages } from "./stages.ts";
+import { streamReports } from "./stream-reports.ts";
 import { TakenItems } from "./taken-items.ts";
 
 export interface StreamServerOptions {
@@ -50,6 +51,7 @@ export class StreamServer {
   readonly options: StreamServerOptions;
   readonly pacer: Pacer;
   readonly inputs: PushInputs;
+  readonly notices: EngineNotices;
   readonly #env: Env;
   readonly #stages: Stages;
   readonly #claims: Claims;
@@ -75,13 +77,12 @@ export class StreamServer {
       (event) => this.#event(event),
       options.disk,
     );
+    this.notices = new EngineNotices(env.clock, engine, (event) => {
+      this.#event(event);
+      if (event.kind === "quarantined") this.#checkEmpty(event.stage);
+    });
     this.#entrance = new Entrance(options.disk, (event) => this.#event(event));
     this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
-    engine.onQuarantine((stream, _frame, items, problem) => {
-      const stage = stageOf(stream);
-      this.#event({ kind: "quarantined", stage, items, problem });
-      this.#checkEmpty(stage);
-    });
   }
 
   /** Opens the streams of stages. Throws RunError MR_RUN_CONFLICT; see `openStage`. */
@@ -161,6 +162,7 @@ export class StreamServer {
       peer.hello = hello;
       peer.welcome({ boot: this.options.boot });
       this.#entrance.greet(peer);
+      this.notices.greet(peer);
       return;
     }
     if (hello.role === "source") {
@@ -281,11 +283,7 @@ export class StreamServer {
   }
 
   report(): StreamReport[] {
-    return this.#stages.report().map((report) => ({
-      ...report,
-      ...(this.inputs.isClosed(report.name) && { closed: true as const }),
-      ...(this.pacer.breakers.isOpen(report.name) && { breaker: "open" as const }),
-    }));
+    return streamReports(this.#stages, this.inputs, this.pacer);
   }
 
   #event(event: StreamEvent): void {

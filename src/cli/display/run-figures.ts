@@ -1,10 +1,12 @@
 import type { PipelineShape } from "../../definition/shape.ts";
 import { Rate } from "./rate.ts";
 import type { RunView, StageRow } from "./run-view.ts";
+import { troubleText } from "./trouble-text.ts";
 
 /** What is known of a run's streams: see `agent.streams-stats`. */
 export interface Figures {
   readonly disk?: "low";
+  readonly trouble?: { readonly what: string; readonly forMs: number };
   readonly streams: readonly { readonly name: string; readonly unsettled: number }[];
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -51,7 +53,7 @@ export class RunFigures {
     return {
       pipeline: this.#shape.name,
       run: this.#run,
-      status: this.#figures.disk === undefined ? now.status : `${now.status} (disk low: sources wait)`,
+      status: statusOf(now.status, this.#figures),
       elapsedMs: now.elapsedMs,
       leftMs: this.#leftMs(stages),
       tasks: this.#tasks(now),
@@ -110,6 +112,15 @@ export class RunFigures {
     const longest = Math.max(...parts);
     return Number.isFinite(longest) ? longest : undefined;
   }
+}
+
+/** With what holds the run up, if anything does. */
+function statusOf(status: string, { disk, trouble }: Figures): string {
+  const reasons = [
+    ...(disk === undefined ? [] : ["disk low: sources wait"]),
+    ...(trouble === undefined ? [] : [troubleText(trouble)]),
+  ];
+  return reasons.length === 0 ? status : `${status} (${reasons.join("; ")})`;
 }
 
 function drainsInMs(waiting: number, perSecond: number | undefined): number | undefined {

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { streamsOf } from "../../src/run/streams-url.ts";
+
+test.each([
+  ["file:", { kind: "file" }],
+  ["memory:", { kind: "memory" }],
+  ["amqp://guest:secret@127.0.0.1", { kind: "amqp", address: "amqp://127.0.0.1:5672" }],
+  ["amqps://u:p%40q@mq/orders?queueType=quorum", { kind: "amqp", address: "amqps://mq:5671/orders" }],
+  ["nats://token@host:4333", { kind: "nats", address: "nats://host:4333" }],
+  ["redis://:secret@[::1]:6380/2", { kind: "redis", address: "redis://[::1]:6380/2" }],
+  ["REDISS://cache", { kind: "redis", address: "rediss://cache:6379" }],
+])("%s is understood, and what is shown of it holds no secret", (url, expected) => {
+  expect(streamsOf(url)).toMatchObject(expected);
+});
+
+test.each([
+  ["kafka://broker", "streams kafka:…: there are file:, memory:, amqp://"],
+  ["rabbit", 'streams "rabbit": there are file:'],
+  ["//me:secret@host", "streams …: there are"],
+  ["", 'streams "": there are'],
+  ["amqp:host", "it is no URL; write amqp://USER:PASSWORD@HOST:PORT"],
+  ["amqp://user:se#cret@host", "it is no URL"],
+  ["redis://host:99999", "it is no URL"],
+  ["nats://", "it names no host"],
+  ["redis://host/0#1", "what follows # belongs to no URL of an engine"],
+])("%s is refused in plain words, without a password", (url, message) => {
+  expect(() => streamsOf(url)).toThrow(message);
+  expect(() => streamsOf(url)).not.toThrow("cret");
+});

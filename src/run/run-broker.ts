@@ -18,9 +18,7 @@ export async function runBroker(
 
 /** Whether a run has not even begun, since its broker did not let it. */
 export function isRefusedByBroker(error: unknown): boolean {
-  return (
-    error instanceof MillraceError && (error.code.startsWith("MR_ENGINE_") || error.code === "MR_BAD_OPTION")
-  );
+  return error instanceof MillraceError && (/^MR_ENGINE_/.test(error.code) || error.code === "MR_BAD_OPTION");
 }
 
 /** A broker that does not answer must not keep a run that is done from ending. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { EngineOptions } from "../definition/engine-options.ts";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
+import { StreamError } from "../errors.ts";
 import type { BrokerOptions } from "./brokers/open-broker.ts";
 import type { StreamEngine } from "./contract.ts";
 import type { DiskRoom } from "./disk-room.ts";
@@ -51,6 +52,11 @@ export async function openEngine(env: Env, settings: EngineSettings): Promise<Op
     const { engine } = await EmbeddedEngine.open(env, () => new MemoryLog(), "nothing");
     return { engine, damage: [], close: () => engine.close() };
   }
+  if (settings.kind === "broker")
+    throw new StreamError(
+      "MR_NOT_SUPPORTED",
+      "streams: a broker is not served by this version; use file: instead",
+    );
   await env.disk.makeDirectory(settings.directory);
   const lock: Lock = await acquireLock(env, join(settings.directory, "lock"), { waitMs: WAIT_FOR_ORPHAN_MS });
   const sync = settings.durability === "disk";

@@ -33,7 +33,8 @@ export interface LedgerEvents {
   release(location: Location): void;
   /** A frame can be delivered now, or (`delayMs` above 0) later. */
   appended(stream: string, frame: number, delayMs: number): void;
-  settled(stream: string, frame: number): void;
+  /** Nothing of the frame is left to do; `location` is where it lay. */
+  settled(stream: string, frame: number, location: Location): void;
   /** Nothing refers to the blob any more. */
   blobFree(blob: string): void;
 }
@@ -191,7 +192,7 @@ export class Ledger {
     stream.index.delete(frame);
     stream.details.delete(frame);
     this.#events.release(location);
-    this.#events.settled(name, frame);
+    this.#events.settled(name, frame, location);
   }
 
   #append(

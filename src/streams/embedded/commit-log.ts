@@ -1,0 +1,168 @@
+import { StreamError } from "../../errors.ts";
+import type { RecordStore, RecordWrite } from "../../records/record-store.ts";
+import { Ledger, type LedgerEvents } from "./ledger.ts";
+import type { EntryHead, Snapshot } from "./ledger-entry.ts";
+import type { Location, Log, LogDamage } from "./log.ts";
+import { LogRecords } from "./log-records.ts";
+import { entriesIn } from "./stragglers.ts";
+
+/** An entry on its way to the log, and who waits for it. */
+export interface Commit {
+  readonly head: EntryHead;
+  readonly blobs: readonly Uint8Array[];
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** What the owner of a commit log is told; nothing of what is only replayed. */
+export interface CommitEvents extends Pick<LedgerEvents, "appended" | "settled" | "blobFree"> {
+  /** It is durable, and about to take effect. */
+  durable(commit: Commit): void;
+}
+
+/**
+ * A ledger in memory and the log that keeps it durable.
+ *
+ * C1 The ledger changes only after the log has confirmed.
+ * C2 Entries take effect in the order in which they were added; when one is refused, so is all that was added since.
+ */
+export class CommitLog {
+  readonly ledger: Ledger;
+  readonly records: RecordStore;
+  readonly #log: Log;
+  readonly #events: CommitEvents;
+  #waiting: Commit[] = [];
+  #committing: Promise<void> | undefined;
+  #isReplaying = true;
+  #isClosed = false;
+  #isRoomNeeded = false;
+
+  /** `write` puts records through the owner's own transactions. */
+  constructor(
+    log: (snapshot: () => Snapshot) => Log,
+    events: CommitEvents,
+    write: (writes: readonly RecordWrite[]) => Promise<void>,
+  ) {
+    this.#events = events;
+    this.#log = log(() => this.ledger.snapshot());
+    this.ledger = new Ledger({
+      retain: (location) => this.#log.retain(location),
+      release: (location) => this.#log.release(location),
+      appended: (stream, frame, delayMs) => {
+        if (!this.#isReplaying) events.appended(stream, frame, delayMs);
+      },
+      settled: (stream, frame, location) => events.settled(stream, frame, location),
+      blobFree: (blob) => {
+        if (!this.#isReplaying) events.blobFree(blob);
+      },
+    });
+    this.records = new LogRecords(this.ledger.records, (location) => this.#log.read(location), write);
+  }
+
+  /** Opens the log and rebuilds the ledger from it. To be called once, before anything else. */
+  async open(): Promise<readonly LogDamage[]> {
+    const damage = await this.#log.open((head, blobs) => {
+      const { snapshot } = head as { snapshot?: Snapshot };
+      if (snapshot !== undefined) this.ledger.restore(snapshot);
+      else this.ledger.apply(head as EntryHead, blobs);
+    });
+    this.#isReplaying = false;
+    if (damage.some((place) => place.kind === "damaged")) this.ledger.accountForDamage();
+    return damage;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  add(commit: Commit): void {
+    this.#waiting.push(commit);
+    this.#committing ??= this.#commitLoop();
+  }
+
+  /** Group commit: whatever has come while a write and its flush were in flight is the next group. */
+  async #commitLoop(): Promise<void> {
+    // Let everything that arrived in this turn of the loop into the first group.
+    await Promise.resolve();
+    while (this.#waiting.length > 0 || this.#isRoomNeeded) {
+      if (this.#isRoomNeeded) {
+        this.#isRoomNeeded = false;
+        await this.#tidy(true);
+        continue;
+      }
+      const group = this.#waiting;
+      this.#waiting = [];
+      let locations: readonly (readonly Location[])[];
+      try {
+        locations = await this.#log.append(group);
+      } catch (error) {
+        // What came meanwhile may build on it - a source's next token, say - and must not become durable without it.
+        const later = this.#waiting;
+        this.#waiting = [];
+        for (const commit of [...group, ...later]) commit.reject(error);
+        continue;
+      }
+      for (const [i, commit] of group.entries()) {
+        this.#events.durable(commit);
+        this.ledger.apply(commit.head, locations[i] as readonly Location[]);
+        commit.resolve();
+      }
+      await this.#tidy(false);
+    }
+    this.#committing = undefined;
+  }
+
+  /** The disk is low: what takes room and is of no use any more is to go early. */
+  makeRoom(): void {
+    if (this.#isClosed) return;
+    this.#isRoomNeeded = true;
+    this.#committing ??= this.#commitLoop();
+  }
+
+  async #tidy(isRoomNeeded: boolean): Promise<void> {
+    try {
+      await this.#moveStragglers(isRoomNeeded);
+      if (isRoomNeeded) await this.#log.shrink();
+    } catch {
+      // They stay where they are: the disk is full, or a blob cannot be read. It is tried again.
+    }
+  }
+
+  /** Copies what still lives in the oldest segment forward, so that the segment can go. */
+  async #moveStragglers(isRoomNeeded = false): Promise<void> {
+    const segment = this.#log.segmentToEmpty(isRoomNeeded);
+    if (segment === undefined) return;
+    const { entries, damaged } = await entriesIn(segment, this.ledger, (location) =>
+      this.#log.read(location),
+    );
+    // A damaged record is for its reader to set aside; it must not keep the others here.
+    for (const key of damaged) void this.records.get(key).catch(() => undefined);
+    const locations = await this.#log.append(entries);
+    for (const [i, entry] of entries.entries()) {
+      this.ledger.apply(entry.head as EntryHead, locations[i] as readonly Location[]);
+    }
+  }
+
+  /** The bytes of a living frame that lies in the log. */
+  async read(stream: string, frame: number): Promise<Buffer> {
+    const { index } = this.ledger.stream(stream);
+    for (;;) {
+      const location = index.locationOf(frame);
+      if (location === undefined)
+        throw new StreamError("MR_STREAM_CLOSED", `stream ${stream}: frame ${frame} is gone`);
+      const read = await Promise.allSettled([this.#log.read(location)]);
+      const now = index.locationOf(frame);
+      // n.b. moved meanwhile: its segment may have gone under the reader.
+      if (now !== undefined && (now.segment !== location.segment || now.offset !== location.offset)) continue;
+      if (read[0].status === "rejected") throw read[0].reason;
+      return read[0].value;
+    }
+  }
+
+  async close(): Promise<void> {
+    // n.b. first, or what came while the last group was written would be written to a closed log.
+    this.#isClosed = true;
+    await this.#committing;
+    await this.#log.close();
+  }
+}

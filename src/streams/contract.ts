@@ -102,6 +102,11 @@ export interface Delivery {
   readonly marks: ReadonlyMap<number, Mark> | undefined;
 }
 
+export interface ConsumeOptions {
+  /** Items are to come in the order in which they were appended, even where that means to wait for some. */
+  readonly inOrder?: boolean;
+}
+
 export interface Deliveries {
   /** Asks for frames with about so many items more. */
   want(items: number): void;
@@ -125,7 +130,7 @@ export interface StreamEngine {
   open(stream: string): Promise<void>;
   /** Resolves when all of it is as durable as the engine promises; rejects having done none of it. */
   transact(transaction: Transaction): Promise<void>;
-  consume(stream: string, onDelivery: (delivery: Delivery) => void): Deliveries;
+  consume(stream: string, onDelivery: (delivery: Delivery) => void, options?: ConsumeOptions): Deliveries;
   stats(stream: string): StreamStats;
   /** Durable counters: stage → counter → value. */
   counts(): ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -140,6 +145,8 @@ export interface StreamEngine {
    * the way. Only an engine with a broker has it.
    */
   onTrouble?(listener: (trouble: string | undefined) => void): void;
+  /** Called with what people should know and need do nothing about. Only an engine with a broker has it. */
+  onNotice?(listener: (text: string) => void): void;
   /** The run has completed: what lies outside its own folder - queues of a broker - is removed. Then it is to be closed. */
   retire?(): Promise<void>;
   close(): Promise<void>;

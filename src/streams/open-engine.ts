@@ -2,12 +2,13 @@ import { join } from "node:path";
 import type { EngineOptions } from "../definition/engine-options.ts";
 import type { Env } from "../env/env.ts";
 import { acquireLock, type Lock } from "../env/lock-file.ts";
-import { StreamError } from "../errors.ts";
 import type { BrokerOptions } from "./brokers/open-broker.ts";
-import type { StreamEngine } from "./contract.ts";
+import type { Durability, StreamEngine } from "./contract.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import { DiskWatch } from "./embedded/disk-watch.ts";
 import { EmbeddedEngine } from "./embedded/embedded-engine.ts";
+import type { Snapshot } from "./embedded/ledger-entry.ts";
+import type { Log, LogDamage } from "./embedded/log.ts";
 import { MemoryLog } from "./embedded/memory-log.ts";
 import { SEGMENT_BYTES, SegmentLog } from "./embedded/segment-log.ts";
 
@@ -46,39 +47,55 @@ export interface OpenedEngine {
 const WAIT_FOR_ORPHAN_MS = 5_000;
 const LEAST_SEGMENT_BYTES = 1024 * 1024;
 
+/** An engine with a log: what is asked of it when the log's disk is low. */
+type Logged = StreamEngine & { makeRoom(): void };
+type OpenLogged = (
+  log: (snapshot: () => Snapshot) => Log,
+  survives: Durability,
+) => Promise<{ engine: Logged; damage: readonly LogDamage[] }>;
+
 /** Opens the engine that a run's settings ask for. Throws DataDirectoryError when another process has it open. */
 export async function openEngine(env: Env, settings: EngineSettings): Promise<OpenedEngine> {
-  if (settings.kind === "memory") {
+  const { kind } = settings;
+  if (kind === "memory") {
     const { engine } = await EmbeddedEngine.open(env, () => new MemoryLog(), "nothing");
     return { engine, damage: [], close: () => engine.close() };
   }
-  if (settings.kind === "broker")
-    throw new StreamError(
-      "MR_NOT_SUPPORTED",
-      "streams: a broker is not served by this version; use file: instead",
-    );
+  if (kind === "file")
+    return openLogged(env, settings, (log, survives) => EmbeddedEngine.open(env, log, survives));
+  const { url = "", queuePrefix = "millrace", options = {}, waits = false } = settings;
+  // n.b. loaded by who uses it.
+  const { openBroker } = await import("./brokers/open-broker.ts");
+  const { BrokerEngine } = await import("./brokers/broker-engine.ts");
+  const broker = await openBroker(env, url, options);
+  const queueOf = (stream: string): string => `${queuePrefix}.${stream}`;
+  return openLogged(env, settings, (log, survives) =>
+    BrokerEngine.open(env, { log, survives, broker, queueOf, waits }),
+  );
+}
+
+async function openLogged(env: Env, settings: EngineSettings, open: OpenLogged): Promise<OpenedEngine> {
   await env.disk.makeDirectory(settings.directory);
   const lock: Lock = await acquireLock(env, join(settings.directory, "lock"), { waitMs: WAIT_FOR_ORPHAN_MS });
   const sync = settings.durability === "disk";
   const { directory, keepFreeBytes } = settings;
-  let toShrink: EmbeddedEngine | undefined;
+  let toShrink: Logged | undefined;
   const disk = await DiskWatch.open(env, { directory, keepFreeBytes, onLow: () => toShrink?.makeRoom() });
-  const { engine, damage } = await EmbeddedEngine.open(
-    env,
-    (snapshot) =>
-      new SegmentLog(env, {
-        directory,
-        sync,
-        snapshot,
-        ...(disk && { segmentBytes: segmentBytesFor(disk), makeRoom: () => disk.giveUpBallast() }),
-      }),
-    sync ? "power-loss" : "process-death",
-  ).catch(async (error: unknown) => {
-    await disk?.close();
-    // n.b. or this process itself could not try once more.
-    await lock.release();
-    throw error;
-  });
+  const log = (snapshot: () => Snapshot): Log =>
+    new SegmentLog(env, {
+      directory,
+      sync,
+      snapshot,
+      ...(disk && { segmentBytes: segmentBytesFor(disk), makeRoom: () => disk.giveUpBallast() }),
+    });
+  const { engine, damage } = await open(log, sync ? "power-loss" : "process-death").catch(
+    async (error: unknown) => {
+      await disk?.close();
+      // n.b. or this process itself could not try once more.
+      await lock.release();
+      throw error;
+    },
+  );
   toShrink = engine;
   return {
     engine,

@@ -30,7 +30,7 @@ export class Stages {
         partitions: own,
         former: former[stage] ?? [],
         isForgiving: forgiving.includes(stage),
-        consume: (stream, onDelivery) => this.#engine.consume(stream, onDelivery),
+        consume: (stream, onDelivery) => this.#engine.consume(stream, onDelivery, { inOrder: own > 0 }),
         onSuspects: (count) => this.#onSuspects(stage, count),
       });
       this.#dispatchers.set(stage, dispatcher);

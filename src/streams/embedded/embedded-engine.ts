@@ -133,7 +133,7 @@ export class EmbeddedEngine implements StreamEngine {
       this.#shelves.get(stream)?.offerAgain(frame);
       return;
     }
-    await this.#quarantine.take(stream, frame, problem, raw);
+    await this.#quarantine.take(stream, [frame], problem, raw);
   }
 
   onQuarantine(listener: QuarantineListener): void {

@@ -1,4 +1,4 @@
-import type { Location } from "./log.ts";
+import { IN_BROKER_OFFSET, type Location } from "./log.ts";
 
 const CHUNK = 1_024;
 /** 49 days. */
@@ -50,6 +50,13 @@ export class FrameIndex {
   /** What a frame that waits for its time was told to wait; 0 when its time has come. */
   delayOf(frame: number): number {
     return this.#chunks.get(Math.floor(frame / CHUNK))?.delays[frame % CHUNK] ?? 0;
+  }
+
+  /** Whether a living frame's bytes lie in a broker. */
+  isInBroker(frame: number): boolean {
+    const chunk = this.#chunks.get(Math.floor(frame / CHUNK));
+    const at = frame % CHUNK;
+    return chunk !== undefined && chunk.counts[at] !== 0 && chunk.offsets[at] === IN_BROKER_OFFSET;
   }
 
   locationOf(frame: number): Location | undefined {

@@ -3,7 +3,7 @@ import { type Mark, OUTCOMES } from "../contract.ts";
 import { stageOf } from "../lanes.ts";
 import { FrameIndex } from "./frame-index.ts";
 import { type EntryHead, markOf, type Snapshot } from "./ledger-entry.ts";
-import type { Location } from "./log.ts";
+import { IN_BROKER_OFFSET, type Location } from "./log.ts";
 import { RecordIndex } from "./record-index.ts";
 
 /** What is known of a frame beyond its place: only frames that are partly done or marked have this. */
@@ -50,6 +50,8 @@ export class Ledger {
   /** Deliveries that refer to a blob. */
   readonly blobs = new Map<string, number>();
   readonly #events: LedgerEvents;
+  /** Of new frames, the lowest number. */
+  #first = 1;
 
   constructor(events: LedgerEvents) {
     this.#events = events;
@@ -63,7 +65,7 @@ export class Ledger {
         stage: stageOf(name),
         index: new FrameIndex(),
         details: new Map(),
-        nextFrame: 1,
+        nextFrame: this.#first,
         appended: 0,
         unsettled: 0,
         bytes: 0,
@@ -91,11 +93,19 @@ export class Ledger {
       counts: Object.fromEntries(
         [...this.counters].map(([stage, counters]) => [stage, Object.fromEntries(counters)]),
       ),
+      ...(this.#first > 1 ? { first: this.#first } : {}),
       ...(this.blobs.size > 0 ? { blobs: Object.fromEntries(this.blobs) } : {}),
     };
   }
 
+  /** New frames have this number or a higher one. */
+  begin(first: number): void {
+    this.#first = first;
+    for (const stream of this.streams.values()) stream.nextFrame = Math.max(stream.nextFrame, first);
+  }
+
   restore(snapshot: Snapshot): void {
+    this.begin(snapshot.first ?? 1);
     for (const [name, [nextFrame, appended]] of Object.entries(snapshot.streams)) {
       const stream = this.stream(name);
       stream.nextFrame = Math.max(stream.nextFrame, nextFrame);
@@ -133,11 +143,20 @@ export class Ledger {
   /** Applies one entry, settlements first: an entry may settle a frame's items and put them back as another frame. */
   apply(head: EntryHead, blobs: readonly Location[]): void {
     let blob = 0;
+    if (head.l !== undefined) this.begin(head.l);
     for (const [name, frame, from, to, outcome] of head.s ?? []) this.#settle(name, frame, from, to, outcome);
     for (const [name, frame, count, delayMs, isNew, done] of head.a ?? []) {
       this.#append(name, frame, count, delayMs, isNew === 1, done, blobs[blob++] as Location, head.v === 1);
     }
     for (const [key, hasValue] of head.r ?? []) this.#record(key, hasValue === 1 ? blobs[blob++] : undefined);
+    for (const [name, frame, count, isNew, bytes, done] of head.q ?? []) {
+      const location = {
+        segment: (blobs[blob++] as Location).segment,
+        offset: IN_BROKER_OFFSET,
+        length: bytes,
+      };
+      this.#append(name, frame, count, 0, isNew === 1, done, location, head.v === 1);
+    }
     for (const entry of head.m ?? []) {
       const [name, frame, place] = entry;
       if (this.stream(name).index.countOf(frame) === 0) continue;

@@ -7,6 +7,19 @@ export interface Location {
   readonly crc?: number;
 }
 
+/**
+ * The offset of a frame whose bytes lie in a broker: its location is the segment of the entry that names it, which
+ * must be kept for as long as the frame lives, and its length. No blob of the log lies there.
+ */
+export const IN_BROKER_OFFSET = 0;
+/** About its share of an entry. */
+const IN_BROKER_BYTES = 64;
+
+/** What a living blob takes up in the log. */
+export function weightOf({ offset, length }: Location): number {
+  return offset === IN_BROKER_OFFSET ? IN_BROKER_BYTES : length;
+}
+
 /** One entry: a head that says what happened, and the blobs it speaks of. */
 export interface LogEntry {
   readonly head: unknown;

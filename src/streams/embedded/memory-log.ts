@@ -1,9 +1,9 @@
-import type { Location, Log, LogDamage, LogEntry } from "./log.ts";
+import { IN_BROKER_OFFSET, type Location, type Log, type LogDamage, type LogEntry } from "./log.ts";
 
 /** The log without a disk: for tests, simulation and runs inside one process. Survives nothing. */
 export class MemoryLog implements Log {
   readonly #blobs = new Map<number, Buffer>();
-  #next = 0;
+  #next = IN_BROKER_OFFSET + 1;
 
   async open(): Promise<readonly LogDamage[]> {
     return [];
@@ -13,14 +13,15 @@ export class MemoryLog implements Log {
     return entries.map((entry) =>
       entry.blobs.map((blob) => {
         const offset = this.#next++;
-        this.#blobs.set(offset, Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength));
+        if (blob.byteLength > 0)
+          this.#blobs.set(offset, Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength));
         return { segment: 0, offset, length: blob.byteLength };
       }),
     );
   }
 
   async read(location: Location): Promise<Buffer> {
-    const blob = this.#blobs.get(location.offset);
+    const blob = location.length === 0 ? Buffer.alloc(0) : this.#blobs.get(location.offset);
     if (blob === undefined) throw new RangeError(`memory log: nothing at ${location.offset}`);
     return blob;
   }

@@ -1,6 +1,6 @@
 import type { Env } from "../../env/env.ts";
 import { recordKeys } from "../../records/record-store.ts";
-import { NOTHING, type Transaction } from "../contract.ts";
+import { NOTHING, type Settlement, type Transaction } from "../contract.ts";
 import { handleOf, laneOf, stageOf } from "../lanes.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -24,17 +24,22 @@ export class Quarantine {
     this.#listeners.push(listener);
   }
 
-  /** Sets aside what is left of a frame that cannot be read; `raw` is what there is of it. */
-  async take(stream: string, frame: number, problem: string, raw: Buffer): Promise<void> {
-    const pending = this.#ledger.pendingOf(stream, frame);
-    const items = pending.reduce((sum, [from, to]) => sum + to - from, 0);
-    if (items === 0) return;
-    await this.#transact({
-      ...NOTHING,
-      settlements: pending.map(([from, to]) => ({ stream, frame, from, to, outcome: "quarantined" })),
-      records: [this.#record(stream, frame, items, problem, raw)],
-    });
-    this.tell(stream, frame, items, problem);
+  /** Sets aside what is left of frames that cannot be read; `raw` is what there is of them. */
+  async take(stream: string, frames: readonly number[], problem: string, raw: Buffer): Promise<void> {
+    const settlements: Settlement[] = [];
+    let items = 0;
+    for (const frame of frames) {
+      for (const [from, to] of this.#ledger.pendingOf(stream, frame)) {
+        settlements.push({ stream, frame, from, to, outcome: "quarantined" });
+        items += to - from;
+      }
+    }
+    const [first] = settlements;
+    if (first === undefined) return;
+    const { frame } = first;
+    const records = [this.#record(stream, frame, items, problem, raw)];
+    await this.#transact({ ...NOTHING, settlements, records });
+    this.#tell(stream, frame, items, problem);
   }
 
   /** Sets aside what is no frame of ours, under a number of its own, as one item that came and was quarantined. */
@@ -48,10 +53,10 @@ export class Quarantine {
         [stage, "quarantined", 1],
       ],
     });
-    this.tell(stream, frame, 1, problem);
+    this.#tell(stream, frame, 1, problem);
   }
 
-  tell(stream: string, frame: number, items: number, problem: string): void {
+  #tell(stream: string, frame: number, items: number, problem: string): void {
     for (const listener of this.#listeners) listener(stream, frame, items, problem);
   }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { DiskFile, Env } from "../../env/env.ts";
 import { CorruptionError, DataDirectoryError } from "../../errors.ts";
-import type { Location, Log, LogDamage, LogEntry, Replay } from "./log.ts";
+import { type Location, type Log, type LogDamage, type LogEntry, type Replay, weightOf } from "./log.ts";
 import { encodeRecord } from "./log-record.ts";
 import { scanSegment } from "./segment-scan.ts";
 import { isFull, unwritable } from "./unwritable.ts";
@@ -24,7 +24,6 @@ export const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENTS_BEFORE_MOVING = 4;
 /** With less in it, beside its snapshot, a segment is not worth beginning another. */
 const WORTH_A_ROLL_BYTES = 128 * 1024;
-
 interface Segment {
   readonly number: number;
   readonly path: string;
@@ -240,14 +239,14 @@ export class SegmentLog implements Log {
     const segment = this.#segments.get(location.segment);
     if (segment === undefined) return;
     segment.live++;
-    segment.liveBytes += location.length;
+    segment.liveBytes += weightOf(location);
   }
 
   release(location: Location): void {
     const segment = this.#segments.get(location.segment);
     if (segment === undefined) return;
     segment.live--;
-    segment.liveBytes -= location.length;
+    segment.liveBytes -= weightOf(location);
   }
 
   #removeOldest(): void {

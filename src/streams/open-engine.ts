@@ -63,14 +63,14 @@ export async function openEngine(env: Env, settings: EngineSettings): Promise<Op
   }
   if (kind === "file")
     return openLogged(env, settings, (log, survives) => EmbeddedEngine.open(env, log, survives));
-  const { url = "", queuePrefix = "millrace", options = {}, waits = false } = settings;
+  const { url = "", queuePrefix = "millrace", options = {}, stageOptions, waits = false } = settings;
   // n.b. loaded by who uses it.
   const { openBroker } = await import("./brokers/open-broker.ts");
   const { BrokerEngine } = await import("./brokers/broker-engine.ts");
   const broker = await openBroker(env, url, options);
   const queueOf = (stream: string): string => `${queuePrefix}.${stream}`;
   return openLogged(env, settings, (log, survives) =>
-    BrokerEngine.open(env, { log, survives, broker, queueOf, waits }),
+    BrokerEngine.open(env, { log, survives, broker, queueOf, stageOptions, waits }),
   );
 }
 

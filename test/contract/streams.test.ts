@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DiskFile, Env } from "../../src/env/env.ts";
 import { nodeEnv } from "../../src/env/node.ts";
+import { BrokerEngine } from "../../src/streams/brokers/broker-engine.ts";
+import { SegmentLog } from "../../src/streams/embedded/segment-log.ts";
 import { type EngineSettings, type OpenedEngine, openEngine } from "../../src/streams/open-engine.ts";
+import { FakeBroker, type FakeBrokerOptions } from "../support/fake-broker.ts";
 import { type EngineUnderTest, streamContract } from "./stream-contract.ts";
 
 /** The real world, with a disk that can be made to have no room. */
@@ -34,13 +37,16 @@ function fillableEnv(): { env: Env; setFull(isFull: boolean): void } {
   };
 }
 
-async function onDisk(durability: EngineSettings["durability"]): Promise<EngineUnderTest> {
+/** How an engine is opened over a folder: in a first life, or after another that was killed. */
+type Open = (env: Env, directory: string) => Promise<Pick<OpenedEngine, "engine" | "close">>;
+
+async function inFolder(openIn: Open): Promise<EngineUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), "millrace-contract-"));
   const { env, setFull } = fillableEnv();
-  const opened: OpenedEngine[] = [];
+  const opened: Pick<OpenedEngine, "close">[] = [];
   let life = 0;
   const open = async (): Promise<OpenedEngine["engine"]> => {
-    const next = await openEngine(env, { kind: "file", directory: join(folder, `${life}`), durability });
+    const next = await openIn(env, join(folder, `${life}`));
     opened.push(next);
     return next.engine;
   };
@@ -63,8 +69,34 @@ async function onDisk(durability: EngineSettings["durability"]): Promise<EngineU
   };
 }
 
-streamContract("file", () => onDisk("disk"));
-streamContract("file, durability: process", () => onDisk("process"));
+const files =
+  (durability: EngineSettings["durability"]): Open =>
+  (env, directory) =>
+    openEngine(env, { kind: "file", directory, durability });
+
+streamContract("file", () => inFolder(files("disk")));
+streamContract("file, durability: process", () => inFolder(files("process")));
+
+/** Each life has the broker as the one before left it. */
+function besideBroker(options: FakeBrokerOptions): () => Promise<EngineUnderTest> {
+  return () => {
+    let broker: FakeBroker | undefined;
+    return inFolder(async (env, directory) => {
+      broker = broker === undefined ? new FakeBroker(options) : broker.copy();
+      const { engine } = await BrokerEngine.open(env, {
+        log: (snapshot) => new SegmentLog(env, { directory, sync: true, snapshot }),
+        survives: "power-loss",
+        broker,
+        queueOf: (stream) => `run.${stream}`,
+        waits: false,
+      });
+      return { engine, close: () => engine.close() };
+    });
+  };
+}
+
+streamContract("broker", besideBroker({}));
+streamContract("broker that takes small frames only", besideBroker({ maxFrameBytes: 100 }));
 
 streamContract(
   "memory",

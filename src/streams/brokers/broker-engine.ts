@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
 import { StreamError } from "../../errors.ts";
 import type { RecordStore } from "../../records/record-store.ts";
@@ -19,6 +20,7 @@ import type { Ledger } from "../embedded/ledger.ts";
 import { entryOf, type Snapshot } from "../embedded/ledger-entry.ts";
 import { IN_BROKER_OFFSET, type Log, type LogDamage } from "../embedded/log.ts";
 import { Quarantine, type QuarantineListener } from "../embedded/quarantine.ts";
+import { laneOf, stageOf } from "../lanes.ts";
 import type { Arrival, Broker, QueueNames } from "./broker.ts";
 import { BrokerShelf } from "./broker-shelf.ts";
 import { CommitLine } from "./commit-line.ts";
@@ -31,6 +33,8 @@ export interface BrokerEngineOptions {
   readonly survives: Durability;
   readonly broker: Broker;
   readonly queueOf: QueueNames;
+  /** What a stage says about its queues. */
+  readonly stageOptions?: Readonly<Record<string, EngineOptions>> | undefined;
   /** Wait for a broker that cannot be reached. */
   readonly waits: boolean;
   /** After so long a new session has brought all that an earlier one had in its hands. */
@@ -156,10 +160,12 @@ export class BrokerEngine implements StreamEngine {
 
   async open(stream: string): Promise<void> {
     if (this.#shelves.has(stream)) return;
-    const name = this.#options.queueOf(stream);
+    const { queueOf, stageOptions } = this.#options;
+    const name = queueOf(stream);
+    const like = stageOptions?.[stageOf(stream)];
     // n.b. a lane is made when something comes into it, and most lanes never have anything: it would take its time.
-    const isNeeded = !stream.includes("~") || this.#ledger.stream(stream).unsettled > 0;
-    const queue = isNeeded ? await this.#steady.declare(name) : this.#steady.queue(name);
+    const isNeeded = laneOf(stream) === 0 || this.#ledger.stream(stream).unsettled > 0;
+    const queue = isNeeded ? await this.#steady.declare(name, like) : this.#steady.queue(name, like);
     const shelf = new BrokerShelf(this.#env, this.#ledger, stream, queue, {
       read: (frame) => this.#commits.read(stream, frame),
       onUnreadable: (frame, problem, raw) => void this.#unreadable(stream, frame, problem, raw),
@@ -173,14 +179,15 @@ export class BrokerEngine implements StreamEngine {
 
   consume(stream: string, onDelivery: (delivery: Delivery) => void, options?: ConsumeOptions): Deliveries {
     const shelf = this.#shelves.get(stream);
-    if (shelf === undefined)
-      throw new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
+    if (shelf === undefined) throw unknown(stream);
     return shelf.consume(onDelivery, options?.inOrder === true);
   }
 
   transact(transaction: Transaction): Promise<void> {
     if (this.#commits.isClosed)
       return Promise.reject(new StreamError("MR_STREAM_CLOSED", "broker engine: it is closed"));
+    for (const { stream } of transaction.appends)
+      if (!this.#shelves.has(stream)) return Promise.reject(unknown(stream));
     const most = this.#steady.session?.maxFrameBytes ?? MAX_FRAME_BYTES;
     const queued: Append[] = [];
     const { head, blobs } = entryOf(
@@ -193,7 +200,7 @@ export class BrokerEngine implements StreamEngine {
       },
     );
     const publications = queued.map(({ stream, frame }, i) => {
-      const queue = this.#shelves.get(stream)?.queue ?? this.#steady.queue(this.#options.queueOf(stream));
+      const { queue } = this.#shelves.get(stream) as BrokerShelf;
       return queue.publish(head.q?.[i]?.[1] as number, frame);
     });
     return this.#line.add(head, blobs, publications);
@@ -281,6 +288,9 @@ export class BrokerEngine implements StreamEngine {
     await this.#commits.close();
   }
 }
+
+const unknown = (stream: string): StreamError =>
+  new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 

@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
 import { ensureError, MillraceError } from "../../errors.ts";
 import type { Broker, BrokerSession } from "./broker.ts";
@@ -174,21 +175,21 @@ export class SteadyBroker {
   }
 
   /** The queue of this name, made at the broker as soon as there is a session. */
-  queue(name: string): SteadyQueue {
+  queue(name: string, options?: EngineOptions): SteadyQueue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = this.#newQueue(name);
+      queue = this.#newQueue(name, options);
       if (this.#life !== undefined) void this.#attach(queue, this.#life);
     }
     return queue;
   }
 
   /** The same; rejects when there is a session and the broker has something against the queue. */
-  async declare(name: string): Promise<SteadyQueue> {
+  async declare(name: string, options?: EngineOptions): Promise<SteadyQueue> {
     const known = this.#queues.get(name);
     const life = this.#life;
-    if (known !== undefined || life === undefined) return this.queue(name);
-    const queue = this.#newQueue(name);
+    if (known !== undefined || life === undefined) return this.queue(name, options);
+    const queue = this.#newQueue(name, options);
     try {
       await queue.attach(life);
     } catch (error) {
@@ -198,8 +199,8 @@ export class SteadyBroker {
     return queue;
   }
 
-  #newQueue(name: string): SteadyQueue {
-    const queue = new SteadyQueue(this.#env, name, {
+  #newQueue(name: string, options: EngineOptions | undefined): SteadyQueue {
+    const queue = new SteadyQueue(this.#env, name, options, {
       trouble: (problem) => {
         if (problem !== undefined) this.#stuck.set(name, problem);
         else this.#stuck.delete(name);

@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env, Timer } from "../../env/env.ts";
 import { ensureError, MillraceError, StreamError } from "../../errors.ts";
 import type { Arrival, Intake } from "./broker.ts";
@@ -35,6 +36,7 @@ export interface SteadyQueueEvents {
 export class SteadyQueue {
   readonly name: string;
   readonly #env: Env;
+  readonly #options: EngineOptions | undefined;
   readonly #events: SteadyQueueEvents;
   #unsent = new Map<number, Message>();
   readonly #sent = new Map<number, Message>();
@@ -53,9 +55,10 @@ export class SteadyQueue {
   #limit = 0;
   #intake: Intake | undefined;
 
-  constructor(env: Env, name: string, events: SteadyQueueEvents) {
+  constructor(env: Env, name: string, options: EngineOptions | undefined, events: SteadyQueueEvents) {
     this.#env = env;
     this.name = name;
+    this.#options = options;
     this.#events = events;
   }
 
@@ -93,7 +96,7 @@ export class SteadyQueue {
   /** Makes the queue where it is missing, over a new session. Rejects with what the broker has against it. */
   async attach(life: SessionLife): Promise<void> {
     this.#life = life;
-    await life.ask((session) => session.declare(this.name), DECLARE_MS);
+    await life.ask((session) => session.declare(this.name, this.#options), DECLARE_MS);
     if (this.#life !== life || this.#isClosed) return;
     this.#isReady = true;
     if (this.#onArrival !== undefined) this.#takeIn();

@@ -161,13 +161,13 @@ export class SteadyBroker {
     let text: string | undefined;
     if (this.#away !== undefined) {
       kind = `away ${codeOf(this.#away)}`;
-      text = `${this.#away.message}; it is tried again until it works`;
+      text = this.#away.message;
     } else if (this.#isBlocked !== undefined) {
       kind = "blocked";
-      text = `${this.session?.server ?? this.#broker.address}: it takes nothing at present (${this.#isBlocked}); what is to be sent waits`;
+      text = `${this.session?.server ?? this.#broker.address}: it takes nothing at present (${this.#isBlocked})`;
     } else if (stuck !== undefined) {
       kind = `stuck ${codeOf(stuck)}`;
-      text = `${stuck.message}; what is to be sent waits`;
+      text = stuck.message;
     }
     if (kind === this.#told) return;
     this.#told = kind;

@@ -4,6 +4,7 @@ import { addTax, type Item, makeItem } from "./hop/item.ts";
 import { type Part, playRole } from "./play-role.ts";
 import { burn } from "./rows/burn.ts";
 import { latencies } from "./rows/latencies.ts";
+import { pushOneByOne } from "./rows/push-one-by-one.ts";
 
 const connectionTo = (port: string) => ({
   host: "127.0.0.1",
@@ -117,21 +118,12 @@ async function probed([port = "", items = ""]: string[]): Promise<Part> {
   return { work: () => all, close: () => consumer.close() };
 }
 
-/** Adds jobs one by one, so many outstanding; reports jobs a second. */
+/** Adds jobs one by one, so many outstanding. */
 async function pusher([port = "", items = "", outstanding = ""]: string[]): Promise<Part> {
   const queue = new Queue<Item>("first", { connection: connectionTo(port), defaultJobOptions });
   await queue.waitUntilReady();
   return {
-    async work() {
-      const total = Number(items);
-      let next = 0;
-      const began = performance.now();
-      const lane = async (): Promise<void> => {
-        while (next < total) await queue.add("item", makeItem(next++));
-      };
-      await Promise.all(Array.from({ length: Number(outstanding) }, lane));
-      return (total / (performance.now() - began)) * 1_000;
-    },
+    work: () => pushOneByOne(Number(items), Number(outstanding), (id) => queue.add("item", makeItem(id))),
     close: () => queue.close(),
   };
 }

@@ -6,35 +6,59 @@ import type * as Millrace from "millrace";
 import { makeItem } from "../hop/item.ts";
 import { type Part, playRole } from "../play-role.ts";
 import { latencies } from "./latencies.ts";
+import { pushOneByOne } from "./push-one-by-one.ts";
 
-async function started(repository: string, folder: string, items: string): Promise<Millrace.Handle> {
+async function started(
+  repository: string,
+  folder: string,
+  items: string,
+  pipeline = "push-pipeline",
+): Promise<Millrace.Handle> {
   const { start } = (await import(join(repository, "dist/index.js"))) as typeof Millrace;
-  const module = pathToFileURL(join(repository, "bench/rows/push-pipeline.ts"));
+  const module = pathToFileURL(join(repository, `bench/rows/${pipeline}.ts`));
   const handle = await start(module, {
     params: { items: Number(items), out: join(folder, "out.json") },
     data: join(folder, "data"),
   });
   // Its processes are there when an item has gone through, as BullMQ's roles wait until they are connected.
-  await handle.push("feed", { sentAt: latencies.now() });
+  await handle.push("feed", { ...makeItem(0), sentAt: latencies.now() });
   while ((await handle.status()).stages.sink?.completed !== 1) await pause(10);
   return handle;
 }
 
-/** Pushes items one by one, so many outstanding; reports items a second until the last was durable. */
+/** Pushes items one by one, so many outstanding, while a sink works them off; reports when the last was through, too. */
 async function pusher([repository = "", folder = "", items = "", outstanding = ""]: string[]): Promise<Part> {
-  const handle = await started(repository, folder, items);
+  const handle = await started(repository, folder, items, "pushed-pipeline");
   return {
     async work() {
-      const total = Number(items);
-      let next = 0;
-      const began = performance.now();
-      const lane = async (): Promise<void> => {
-        while (next < total) await handle.push("feed", { ...makeItem(next++), sentAt: 0 });
+      const pushed = await pushOneByOne(Number(items), Number(outstanding), (id) =>
+        handle.push("feed", makeItem(id)),
+      );
+      await finished(handle, Number(items) + 1);
+      return {
+        ...pushed,
+        ...(JSON.parse(readFileSync(join(folder, "out.json"), "utf8")) as { through: number }),
       };
-      await Promise.all(Array.from({ length: Number(outstanding) }, lane));
-      return (total / (performance.now() - began)) * 1_000;
     },
-    close: () => finished(handle, Number(items) + 1),
+    close: async () => undefined,
+  };
+}
+
+/** As `pusher`, while the run is paused: nobody takes what is pushed. */
+async function lonePusher([
+  repository = "",
+  folder = "",
+  items = "",
+  outstanding = "",
+]: string[]): Promise<Part> {
+  const handle = await started(repository, folder, items, "pushed-pipeline");
+  await handle.pause();
+  return {
+    work: () => pushOneByOne(Number(items), Number(outstanding), (id) => handle.push("feed", makeItem(id))),
+    async close() {
+      await handle.resume();
+      await finished(handle, Number(items) + 1);
+    },
   };
 }
 
@@ -85,4 +109,4 @@ async function finished(handle: Millrace.Handle, items: number): Promise<void> {
     throw new Error(`push: ${stages.sink?.completed} of ${items} items arrived`);
 }
 
-await playRole({ pusher, prober, starter });
+await playRole({ pusher, lonePusher, prober, starter });

@@ -19,8 +19,8 @@ export interface PusherOptions {
 
 /** Stored, and not known to be durable: beyond this a push waits before it is encoded. */
 const MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024;
-/** A tick's pushes are sent before its end when they come to so much. */
-const MAX_TICK_BYTES = 1024 * 1024;
+/** A tick's pushes are sent before its end when they nearly fill a frame: it is stored while the next is encoded. */
+const MAX_TICK_BYTES = 96 * 1024;
 /** Frames of one message: one a delay, and every delay may be another. */
 const MAX_TICK_PUSHES = 10_000;
 const NOTHING_TO_DO = Promise.resolve();

@@ -15,7 +15,7 @@ interface Side {
 }
 
 async function ours(bench: Bench): Promise<Side> {
-  const items = bench.quick ? 200_000 : 1_000_000;
+  const items = bench.quick ? 200_000 : 1_500_000;
   const push = (role: string): Promise<unknown> =>
     inFolder(bench.folder, async (folder) => {
       const args = [bench.repository, folder, items, OUTSTANDING];

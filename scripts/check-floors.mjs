@@ -23,8 +23,8 @@ const FLOORS = [
     holds: "streams and their engines; how control messages travel; certificates; ready-made sources",
   },
   {
-    steps: [["channels", "addons", "mmop", "bundle"]],
-    holds: "shared values; services on agents; control messages; the user's module, bundled",
+    steps: [["channels", "addons", "mmop", "bundle", "foreign"]],
+    holds: "shared values; services on agents; control messages; the user's module, bundled; queues that others own",
   },
   { steps: [["instance"]], holds: "the stage loop: pull, transform, place, settle" },
   {

@@ -54,6 +54,7 @@ export { type Push, type PushOptions, push } from "./definition/push.ts";
 export type { RunEvent } from "./definition/run-event.ts";
 export type { Handle, JobHandle, JobProgress, RunOptions, RunStatus } from "./definition/run-options.ts";
 export type { Counts, FailedTask, RunResult } from "./definition/run-result.ts";
+export { type Secret, secret } from "./definition/secret.ts";
 export type { StandardSchema } from "./definition/shape.ts";
 export type { Size } from "./definition/size.ts";
 export { type Task, type TaskOptions, task } from "./definition/task.ts";
@@ -75,6 +76,17 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
+export type { CodecOption, QueueCodec } from "./foreign/codec.ts";
+export type { Credentials } from "./foreign/credentials.ts";
+export { fromQueue } from "./foreign/from-queue.ts";
+export type {
+  FromQueueOptions,
+  FromRedis,
+  QueueAccess,
+  ToQueueOptions,
+  ToRedis,
+} from "./foreign/queue-options.ts";
+export { toQueue } from "./foreign/to-queue.ts";
 export type { BadRow, OnBadRow } from "./sources/bad-row.ts";
 export { type CronOptions, cron } from "./sources/cron.ts";
 export { type CsvOptions, csv } from "./sources/csv.ts";

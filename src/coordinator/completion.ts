@@ -53,6 +53,11 @@ export function unfedComponents({ shape, complete }: Progress): string[][] {
   });
 }
 
+/** Whether a push source may have been closed since it was last looked at: one with a door of its own closes itself. */
+export function hasOpenInput({ shape, complete }: Progress, closed: ReadonlySet<string>): boolean {
+  return shape.nodes.some(({ name, input }) => input === "push" && !closed.has(name) && !complete.has(name));
+}
+
 /**
  * Whether there is a node that may have nothing more to do, so that its stream is worth a look: one that nothing feeds
  * any more. A push source that is not `closed` is fed from outside. With `emptied` - the stage whose stream has just

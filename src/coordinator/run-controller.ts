@@ -3,14 +3,14 @@ import type { Env } from "../env/env.ts";
 import { type ErrorInfo, ensureError, errorInfo, MillraceError, RunError } from "../errors.ts";
 import type { MmopClient } from "../mmop/client.ts";
 import type { BodyOf, ReplyOf } from "../mmop/messages.ts";
-import { mayComplete, type Progress } from "./completion.ts";
+import { hasOpenInput, mayComplete, type Progress } from "./completion.ts";
 import { Holds } from "./holds.ts";
 import { quietNodes } from "./quiet-nodes.ts";
 import { RunCommands } from "./run-commands.ts";
 import { RunEvents } from "./run-events.ts";
 import { Setbacks } from "./setbacks.ts";
 import { type Hold, Staff } from "./staff.ts";
-import { settledOf, sightOf } from "./stream-sight.ts";
+import { noteClosed, settledOf, sightOf } from "./stream-sight.ts";
 
 export type RunStatus = "starting" | "running" | "draining" | "completed" | "stopped" | "failed";
 export type Stats = ReplyOf<"agent.streams-stats">;
@@ -190,7 +190,7 @@ export class RunController {
     this.stats = await this.#client.request("agent.streams-stats", this.deployment.agent, {
       run: this.deployment.run,
     });
-    for (const { name, closed } of this.stats.streams) if (closed === true) this.#closed.add(name);
+    noteClosed(this.stats, this.#closed);
     return this.stats;
   }
 
@@ -227,6 +227,7 @@ export class RunController {
 
   async #lookOnce(): Promise<void> {
     if (this.status !== "running") return;
+    if (hasOpenInput(this.#progress, this.#closed)) await this.scan();
     if (!mayComplete(this.#progress, this.#draining, this.#closed)) return;
     const quiet = await quietNodes(this.#progress, this.#holds, async () => sightOf(await this.scan()));
     const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));

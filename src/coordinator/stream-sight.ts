@@ -10,6 +10,11 @@ export function sightOf({ streams }: Pick<SeenStreams, "streams">): Map<string, 
   return new Map(streams.map(({ name, ...sight }) => [name, sight]));
 }
 
+/** Adds the push sources that take no more items: one with a door of its own closes itself. */
+export function noteClosed({ streams }: Pick<SeenStreams, "streams">, closedSources: Set<string>): void {
+  for (const { name, closed } of streams) if (closed === true) closedSources.add(name);
+}
+
 const SETTLED = ["completed", "filtered", "dead", "discarded", "quarantined", "retried", "checkpoints"];
 
 /** How much a stage has got done: it grows with every settlement. */

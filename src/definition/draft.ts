@@ -3,6 +3,7 @@ import { checkName } from "./name.ts";
 import { NODE, type Port } from "./node.ts";
 import { readNodeOptions } from "./node-options.ts";
 import { functionLike } from "./option-rules.ts";
+import { withOwnOptions } from "./own-options.ts";
 import type { PipelineSettings } from "./pipeline-options.ts";
 import { isPush } from "./push.ts";
 import { group, optional, readOptions } from "./rule.ts";
@@ -44,7 +45,7 @@ export class Draft {
       const message = `${subject}: push() is a source; write pipeline.source(${JSON.stringify(name)}, push())`;
       throw new DefinitionError("MR_BAD_OPTION", message);
     }
-    const read = readNodeOptions(kind, options, subject);
+    const read = readNodeOptions(kind, withOwnOptions(work, options), subject);
     if (kind === "source" && !isPush(work) && read.settings.pacing?.capacity !== undefined) {
       const message = `${subject}: capacity is for a source that is made with push(); give it to the stages behind this one`;
       throw new DefinitionError("MR_BAD_OPTION", message);

@@ -4,9 +4,16 @@ import type { PushOptions } from "./push.ts";
 /** How a push source that has a door of its own - an HTTP server, say - puts items into itself. */
 export interface InputPort {
   /** As `Handle.push`: resolves when the items are durable. */
-  push(items: readonly unknown[], options: PushOptions | undefined): Promise<void>;
+  push(items: readonly unknown[], options: InputOptions | undefined): Promise<void>;
   /** As much is on its way as may be: a push would wait. */
   readonly isFull: boolean;
+  /** As `Handle.close`: no more items will come. Resolves when that is durable. */
+  close(): Promise<void>;
+}
+
+export interface InputOptions extends PushOptions {
+  /** `ctx.item.headers` of the source and of the stages that it leads to. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Where the context of a setup holds it; a registered symbol, so that it is the same in every copy of the package. */

@@ -1,7 +1,8 @@
-import { INPUT_PORT, type InputPort } from "../definition/input-port.ts";
-import type { PushOptions } from "../definition/push.ts";
+import { INPUT_PORT, type InputOptions, type InputPort } from "../definition/input-port.ts";
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError } from "../errors.ts";
+import { StreamConnection } from "../streams/connection.ts";
+import { STREAM_PROTOCOL_VERSION } from "../streams/protocol.ts";
 import { pushPlanOf } from "../streams/push-plan.ts";
 import { Pusher } from "../streams/pusher.ts";
 
@@ -9,21 +10,49 @@ import { Pusher } from "../streams/pusher.ts";
 export class OwnInput implements InputPort {
   readonly #source: string;
   readonly #pusher: Pusher;
+  readonly #env: Env;
+  readonly #greet: (name: string) => Promise<StreamConnection>;
 
   constructor(env: Env, source: string, secret: string, connect: () => Promise<Socket>) {
+    this.#env = env;
     this.#source = source;
     this.#pusher = new Pusher({ env, source, connect: async () => ({ socket: await connect(), secret }) });
+    this.#greet = async (instance) => {
+      const hello = {
+        version: STREAM_PROTOCOL_VERSION,
+        role: "push",
+        stage: source,
+        instance,
+        secret,
+      } as const;
+      return await StreamConnection.greet(await connect(), hello, {});
+    };
   }
 
   get isFull(): boolean {
     return this.#pusher.isFull;
   }
 
-  push(items: readonly unknown[], options: PushOptions | undefined): Promise<void> {
+  push(items: readonly unknown[], options: InputOptions | undefined): Promise<void> {
     try {
-      return this.#pusher.push(items, pushPlanOf(options, this.#source));
+      const { headers, ...rest } = options ?? {};
+      const plan = pushPlanOf(rest, this.#source);
+      return this.#pusher.push(
+        items,
+        headers === undefined ? plan : { ...plan, meta: { ...plan.meta, headers } },
+      );
     } catch (error) {
       return Promise.reject(ensureError(error));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pusher.idle();
+    const connection = await this.#greet(this.#env.random.bytes(8).toString("hex"));
+    try {
+      await connection.request("close", { stream: this.#source });
+    } finally {
+      connection.end();
     }
   }
 

@@ -1,9 +1,9 @@
-import { mayComplete } from "../coordinator/completion.ts";
+import { hasOpenInput, mayComplete } from "../coordinator/completion.ts";
 import { Holds } from "../coordinator/holds.ts";
 import { quietNodes } from "../coordinator/quiet-nodes.ts";
 import { RunCommands } from "../coordinator/run-commands.ts";
 import { RunEvents } from "../coordinator/run-events.ts";
-import { sightOf } from "../coordinator/stream-sight.ts";
+import { noteClosed, sightOf } from "../coordinator/stream-sight.ts";
 import { checkGraph } from "../definition/check-graph.ts";
 import { runOver } from "../definition/inputs.ts";
 import { pacingByStage } from "../definition/pacing.ts";
@@ -240,12 +240,12 @@ export class InProcessRun {
 
   async #completeStages(): Promise<void> {
     const progress = { shape: this.shape, complete: this.#complete };
+    if (hasOpenInput(progress, this.#closed)) noteClosed(await this.#scan(), this.#closed);
     if (!mayComplete(progress, this.#draining, this.#closed)) return;
     const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#scan()));
     const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
     if (!isStill) this.#lookAgain = true;
-    for (const name of isStill ? quiet : []) {
-      if (this.#draining.has(name)) continue;
+    for (const name of isStill ? quiet.filter((known) => !this.#draining.has(known)) : []) {
       this.#draining.add(name);
       this.#staff.complete(name);
     }

@@ -82,7 +82,9 @@ export async function answerControl(server: StreamServer, request: RequestHead):
 
 /** Whether an instance asks for records of its own stage, or for what is known of all streams. */
 function isOwn(peer: Peer, { verb, ask }: RequestHead): boolean {
-  const { key, prefix } = ask as { readonly key?: unknown; readonly prefix?: unknown };
+  const { key, prefix, stream } = ask as Readonly<Record<string, unknown>>;
+  // A source with a door of its own knows when nothing more will come in.
+  if (verb === "close") return peer.hello?.role === "push" && peer.hello.stage === stream;
   const asked = verb === "get" ? key : verb === "scan" ? prefix : undefined;
   if (verb === "stats") return peer.hello !== undefined;
   const own = recordKeys.ofStage(peer.hello?.stage ?? "");

@@ -4,6 +4,7 @@ import { recordKeys } from "../records/record-store.ts";
 import { NOTHING, type StreamEngine } from "./contract.ts";
 import { stageOf } from "./lanes.ts";
 import type { TransactHead } from "./protocol.ts";
+import type { Senders } from "./senders.ts";
 
 /** A pusher that has not come back after this much time will not: what is known of it is forgotten. */
 const FORGET_MS = 10 * 60_000;
@@ -16,13 +17,20 @@ const FORGET_MS = 10 * 60_000;
 export class PushInputs {
   readonly #env: Env;
   readonly #engine: StreamEngine;
-  readonly #isConnected: (pusher: string) => boolean;
+  readonly #senders: Pick<Senders, "isConnected">;
+  readonly #onClosed: (stream: string) => void;
   readonly #isClosed = new Map<string, boolean>();
 
-  constructor(env: Env, engine: StreamEngine, isConnected: (pusher: string) => boolean) {
+  constructor(
+    env: Env,
+    engine: StreamEngine,
+    senders: Pick<Senders, "isConnected">,
+    onClosed: (stream: string) => void,
+  ) {
     this.#env = env;
     this.#engine = engine;
-    this.#isConnected = isConnected;
+    this.#senders = senders;
+    this.#onClosed = onClosed;
   }
 
   async open(stream: string): Promise<void> {
@@ -45,6 +53,7 @@ export class PushInputs {
     this.#isClosed.set(stream, true);
     const records = [{ key: recordKeys.inputClosed(stream), value: Buffer.of(1) }];
     await this.#engine.transact({ ...NOTHING, records });
+    this.#onClosed(stream);
   }
 
   /** Throws StreamError MR_STREAM_UNKNOWN or MR_NOT_PUSHABLE when a pusher may not do this. */
@@ -69,7 +78,7 @@ export class PushInputs {
   forgetLater(pusher: string): void {
     const key = recordKeys.sourceState(pusher);
     const forget = async (): Promise<void> => {
-      if (this.#isConnected(pusher) || this.#engine.records.count(key) === 0) return;
+      if (this.#senders.isConnected(pusher) || this.#engine.records.count(key) === 0) return;
       await this.#engine.records.delete(key);
     };
     this.#env.timers.after(FORGET_MS, () => void forget().catch(() => undefined), { background: true });

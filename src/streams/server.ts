@@ -67,7 +67,7 @@ export class StreamServer {
     this.letters = new LetterDesk(env, engine, (stream) => this.#stages.isLane(stream));
     this.options = options;
     this.#senders = new Senders(engine, options.boot);
-    this.inputs = new PushInputs(env, engine, (pusher) => this.#senders.isConnected(pusher));
+    this.inputs = new PushInputs(env, engine, this.#senders, (stream) => this.#checkEmpty(stream));
     this.#stages = new Stages(engine, (stage, count) => this.#event({ kind: "suspects", stage, count }));
     this.#shortcut = new Shortcut(this.#stages);
     this.pacer = new Pacer(

@@ -58,8 +58,9 @@ export class FrameBuilder {
     if (meta !== undefined) {
       this.#meta ??= new Map();
       this.#meta.set(this.count, meta);
-      // n.b. a character may take three bytes. Blobs and headers are rare, and small beside a frame's limit.
+      // n.b. a character may take three bytes. Blobs are rare, and small beside a frame's limit.
       this.#metaBytes += 24 + 3 * ((meta.key?.length ?? 0) + (meta.dedupeKey?.length ?? 0));
+      if (meta.headers !== undefined) this.#metaBytes += headerBytes(meta.headers);
     }
     this.count++;
     if (this.count > MAX_FRAME_ITEMS) throw new RangeError("frame builder: too many items");
@@ -95,4 +96,11 @@ export class FrameBuilder {
     this.#metaBytes = 0;
     this.count = 0;
   }
+}
+
+/** At most, encoded. */
+export function headerBytes(headers: Readonly<Record<string, string>>): number {
+  let bytes = 0;
+  for (const name in headers) bytes += 10 + 3 * (name.length + (headers[name]?.length ?? 0));
+  return bytes;
 }

@@ -3,6 +3,13 @@ import type { Arrival } from "./broker.ts";
 /** An entry of a stream as a read gives it: its fields are gone when it was deleted meanwhile. */
 export type RedisEntry = readonly [id: Buffer, fields: readonly Buffer[] | null];
 
+/** An arrival with all that its entry says. */
+export interface RedisArrival extends Arrival {
+  readonly id: string;
+  /** Names and values by turns. */
+  readonly fields: readonly Buffer[];
+}
+
 /** What a session knows of one queue: the entries in our hands, and those of them that the server may forget. */
 export class RedisQueue {
   readonly name: string;
@@ -17,7 +24,7 @@ export class RedisQueue {
   }
 
   /** Undefined when it is in our hands already, or there is nothing left of it. */
-  take([idBytes, fields]: RedisEntry, onAck: () => void): Arrival | undefined {
+  take([idBytes, fields]: RedisEntry, onAck: () => void): RedisArrival | undefined {
     const id = idBytes.toString("latin1");
     if (this.inHand.has(id)) return undefined;
     if (fields === null) {
@@ -26,6 +33,8 @@ export class RedisQueue {
     }
     this.inHand.add(id);
     return {
+      id,
+      fields,
       number: numberOf(fields),
       bytes: fields[3] ?? fields.at(-1) ?? Buffer.alloc(0),
       ack: () => {

@@ -1,11 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Env } from "../../env/env.ts";
-import type { Arrival, Intake } from "./broker.ts";
-import type { RedisEntry, RedisQueue } from "./redis-queue.ts";
-
-export const GROUP = "millrace";
-/** One name over all lives: what the last one had in its hands is ours, and is asked for first. */
-export const CONSUMER = "millrace";
+import type { Intake } from "./broker.ts";
+import type { RedisArrival, RedisEntry, RedisQueue } from "./redis-queue.ts";
 
 /** Entries asked for at once, a queue. */
 const MAX_COUNT = 128;
@@ -14,6 +10,9 @@ const SHORT_WAIT_MS = 100;
 
 export interface ReaderParts {
   readonly env: Env;
+  readonly group: string;
+  /** One name over all lives: what the last one had in its hands is ours, and is asked for first. */
+  readonly consumer: string;
   /** A connection of its own: it waits in the server. */
   readonly client: Redis;
   /** How long a read waits in the server when there is nothing. */
@@ -28,7 +27,7 @@ export interface ReaderParts {
 /** One queue that is being read. */
 class RedisIntake implements Intake {
   readonly queue: RedisQueue;
-  readonly onArrival: (arrival: Arrival) => void;
+  readonly onArrival: (arrival: RedisArrival) => void;
   readonly #onChange: (intake: RedisIntake) => void;
   #limit = 0;
   isClosed = false;
@@ -38,7 +37,7 @@ class RedisIntake implements Intake {
 
   constructor(
     queue: RedisQueue,
-    onArrival: (arrival: Arrival) => void,
+    onArrival: (arrival: RedisArrival) => void,
     onChange: (intake: RedisIntake) => void,
   ) {
     this.queue = queue;
@@ -96,7 +95,7 @@ export class RedisReader {
     });
   }
 
-  read(queue: RedisQueue, onArrival: (arrival: Arrival) => void): Intake {
+  read(queue: RedisQueue, onArrival: (arrival: RedisArrival) => void): Intake {
     const intake = new RedisIntake(queue, onArrival, (changed) => this.#changed(changed));
     this.#intakes.add(intake);
     return intake;
@@ -207,7 +206,8 @@ export class RedisReader {
   ): Promise<readonly (readonly [queue: Buffer, entries: readonly RedisEntry[]])[]> {
     const waitMs = this.#canUnblock ? this.#parts.waitMs : SHORT_WAIT_MS;
     const names = intakes.map(({ queue }) => queue.name);
-    const args = ["GROUP", GROUP, CONSUMER, "COUNT", count, ...(block === "" ? [] : [block, waitMs])];
+    const { group, consumer } = this.#parts;
+    const args = ["GROUP", group, consumer, "COUNT", count, ...(block === "" ? [] : [block, waitMs])];
     try {
       const streams = await this.#parts.client.callBuffer("XREADGROUP", [
         ...args,
@@ -241,15 +241,15 @@ export class RedisReader {
   }
 
   async #claimStrays(intake: RedisIntake): Promise<void> {
-    const { client, settled } = this.#parts;
+    const { client, settled, group, consumer } = this.#parts;
     const { name, inHand } = intake.queue;
     await settled();
     const before = new Set(inHand);
     for (let from = "-"; ; ) {
-      const pending = (await client.xpending(name, GROUP, from, "+", 1_000)) as [id: string][];
+      const pending = (await client.xpending(name, group, from, "+", 1_000)) as [id: string][];
       const strays = pending.map(([id]) => id).filter((id) => !before.has(id));
       if (strays.length > 0) {
-        const claimed = await client.callBuffer("XCLAIM", [name, GROUP, CONSUMER, 0, ...strays]);
+        const claimed = await client.callBuffer("XCLAIM", [name, group, consumer, 0, ...strays]);
         this.#handOut(
           intake,
           (claimed as (RedisEntry | null)[]).filter((entry) => entry !== null),

@@ -6,9 +6,11 @@ import type { Arrival, BrokerSession, Intake, SessionEvents } from "./broker.ts"
 import { engineError } from "./engine-error.ts";
 import { redisProblem } from "./redis-connection.ts";
 import { RedisQueue } from "./redis-queue.ts";
-import { GROUP, RedisReader } from "./redis-reader.ts";
+import { RedisReader } from "./redis-reader.ts";
 import type { RedisServerFacts } from "./redis-server-facts.ts";
 
+/** Group and consumer of all queues. */
+const GROUP = "millrace";
 /** Replies to a write that the server takes again once somebody has made room. */
 const NO_ROOM = /^(OOM|MISCONF|NOREPLICAS)\b/;
 /** Never exists: pushing to it does nothing, and is refused like every write while there is no room. */
@@ -58,6 +60,8 @@ export class RedisSession implements BrokerSession {
     this.#events = events;
     this.#reader = new RedisReader({
       env,
+      group: GROUP,
+      consumer: GROUP,
       client: reading,
       waitMs: Math.min(2_000, Math.floor(silenceMs / 3)),
       unblock: async (id) => (await client.client("UNBLOCK", id)) === 1,

@@ -1,0 +1,36 @@
+import type { ForeignDriver } from "./foreign-driver.ts";
+
+/** One way to name a queue: options that must be there, and those that may. */
+export interface QueueChoice {
+  readonly needs: readonly string[];
+  readonly may?: readonly string[];
+}
+
+/** What can be said of a driver before it is loaded: every instance reads its pipeline, few have a foreign queue. */
+export interface KnownDriver {
+  readonly name: string;
+  /** The ways to name a queue that is read. */
+  readonly from: readonly QueueChoice[];
+  /** The ways to name one that is written to. */
+  readonly to: readonly QueueChoice[];
+  load(): Promise<ForeignDriver>;
+}
+
+const REDIS: KnownDriver = {
+  name: "Redis",
+  from: [
+    { needs: ["stream"], may: ["group", "field", "remove", "start"] },
+    { needs: ["list"], may: ["side"] },
+  ],
+  to: [
+    { needs: ["stream"], may: ["field", "maxLength"] },
+    { needs: ["list"], may: ["side"] },
+  ],
+  load: async () => (await import("./redis-queues.ts")).redisQueues,
+};
+
+/** By the scheme of their URLs. */
+export const FOREIGN_DRIVERS: Readonly<Record<string, KnownDriver>> = {
+  "redis:": REDIS,
+  "rediss:": REDIS,
+};

@@ -1,0 +1,122 @@
+import { DefinitionError } from "../errors.ts";
+import type { CodecOption } from "./codec.ts";
+import { type Credentials, checkCredentials } from "./credentials.ts";
+import { FOREIGN_DRIVERS, type KnownDriver, type QueueChoice } from "./drivers.ts";
+
+/** What both directions may be told. */
+export interface QueueAccess {
+  /** In place of user and password in the URL: `secret("ORDERS_MQ")`, or both in plain. */
+  readonly credentials?: Credentials;
+  /** The authority to trust with `rediss://`: the content of a PEM file. */
+  readonly ca?: string;
+  /** Our certificate and its key, as `ca`. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Which queue of a broker is read. */
+export interface FromRedis {
+  /** Redis: a stream, read by a consumer group, or … */
+  readonly stream?: string;
+  /** The consumer group; it is created where it is missing. Default: `millrace.` and the pipeline's name. */
+  readonly group?: string;
+  /** Where a group that is created begins: with the first entry of the stream or with what comes. Default `"first"`. */
+  readonly start?: "first" | "new";
+  /** The field of an entry that is decoded; the others are headers. `"*"`: all of them, an object of texts. Default `"data"`. */
+  readonly field?: string;
+  /** Entries are removed from the stream when they are durable here, not only acknowledged. Default false. */
+  readonly remove?: boolean;
+  /** … a list, each element a message. */
+  readonly list?: string;
+  /** The end of the list from which it is taken. Default `"left"`. */
+  readonly side?: "left" | "right";
+}
+
+/** Which queue of a broker is written to. */
+export interface ToRedis {
+  /** Redis: a stream; headers become further fields of an entry. */
+  readonly stream?: string;
+  /** The field that holds the encoded item. Default `"data"`. */
+  readonly field?: string;
+  /** About how many entries the stream keeps; older ones go. Default: all. */
+  readonly maxLength?: number;
+  /** A list, each element an encoded item; headers are left out. */
+  readonly list?: string;
+  /** The end of the list at which it is put. Default `"right"`. */
+  readonly side?: "left" | "right";
+}
+
+export interface FromQueueOptions<T> extends QueueAccess, FromRedis {
+  /** How a message becomes an item. Default `"json"`. */
+  readonly codec?: CodecOption<T>;
+  /** So many messages at most are in hand and not acknowledged. Default 1,000. */
+  readonly prefetch?: number;
+  /** `"empty"`: the source ends when the queue holds nothing more. Default: it waits for messages until it is stopped. */
+  readonly until?: "empty";
+}
+
+export interface ToQueueOptions<T> extends QueueAccess, ToRedis {
+  /** How an item becomes a message. Default `"json"`. */
+  readonly codec?: CodecOption<T>;
+  /** The headers of an item's message. Default: those that the item has (`ctx.item.headers`). */
+  readonly headers?: (item: T) => Readonly<Record<string, string>>;
+}
+
+const COMMON = ["credentials", "ca", "cert", "key", "codec"];
+const OF_FROM = [...COMMON, "prefetch", "until"];
+const OF_TO = [...COMMON, "headers"];
+
+/** The driver for a URL, when all options that were given fit one way to name a queue. Throws DefinitionError MR_BAD_OPTION. */
+export function checkQueue(
+  verb: "from" | "to",
+  url: unknown,
+  options: unknown,
+): {
+  readonly driver: KnownDriver;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly subject: string;
+} {
+  const call = `${verb}Queue()`;
+  const scheme = typeof url === "string" && URL.canParse(url) ? new URL(url).protocol : "";
+  const driver = FOREIGN_DRIVERS[scheme];
+  if (driver === undefined) {
+    const known = Object.keys(FOREIGN_DRIVERS).map((name) => `${name}//`);
+    throw bad(
+      call,
+      `its URL must begin with ${known.join(" or ")}${scheme === "" ? "" : `, not ${scheme}//`}`,
+    );
+  }
+  const subject = `${verb}Queue(${withoutUser(url as string)})`;
+  if (typeof options !== "object" || options === null)
+    throw bad(subject, `options that name the queue are needed: ${waysOf(driver[verb])}`);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const names = given.map(([name]) => name);
+  const choices = driver[verb].filter(({ needs }) => needs.every((name) => names.includes(name)));
+  const [choice] = choices;
+  if (choice === undefined || choices.length > 1)
+    throw bad(subject, `exactly one of these must name the queue: ${waysOf(driver[verb])}`);
+  const allowed = [...choice.needs, ...(choice.may ?? []), ...(verb === "from" ? OF_FROM : OF_TO)];
+  const unknown = names.find((name) => !allowed.includes(name));
+  if (unknown !== undefined)
+    throw bad(subject, `there is no option ${unknown} here; there are ${allowed.join(", ")}`);
+  for (const name of choice.needs) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value === "") throw bad(subject, `${name} is empty; name the queue`);
+  }
+  const read = Object.fromEntries(given);
+  checkCredentials(read.credentials, subject);
+  return { driver, options: read, subject };
+}
+
+function waysOf(choices: readonly QueueChoice[]): string {
+  return choices.map(({ needs }) => needs.join(" with ")).join(", ");
+}
+
+/** n.b. what stands before the host may be a password. */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/, "$1").replace(/[?#].*$/, "");
+}
+
+function bad(subject: string, problem: string): DefinitionError {
+  return new DefinitionError("MR_BAD_OPTION", `${subject}: ${problem}`);
+}

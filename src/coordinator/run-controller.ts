@@ -187,9 +187,8 @@ export class RunController {
 
   /** The streams as they are now. */
   async scan(): Promise<Stats> {
-    this.stats = await this.#client.request("agent.streams-stats", this.deployment.agent, {
-      run: this.deployment.run,
-    });
+    const { agent, run } = this.deployment;
+    this.stats = await this.#client.request("agent.streams-stats", agent, { run });
     noteClosed(this.stats, this.#closed);
     return this.stats;
   }

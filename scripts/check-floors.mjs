@@ -24,7 +24,8 @@ const FLOORS = [
   },
   {
     steps: [["channels", "addons", "mmop", "bundle", "foreign"]],
-    holds: "shared values; services on agents; control messages; the user's module, bundled; queues that others own",
+    holds:
+      "shared values; services on agents; control messages; the user's module, bundled; queues that others own",
   },
   { steps: [["instance"]], holds: "the stage loop: pull, transform, place, settle" },
   {

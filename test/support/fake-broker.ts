@@ -33,8 +33,8 @@ export class FakeBroker implements Broker {
   problem: Error | undefined;
   /** What a declaration meets. */
   differs = false;
-  /** Publications are refused. */
-  isFull = false;
+  /** This share of the publications is refused for want of room. */
+  refuses = 0;
   connects = 0;
   drops: string[] = [];
   #isScheduled = false;
@@ -157,7 +157,7 @@ class FakeSession implements BrokerSession {
   publish(queue: string, number: number, frame: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#say(() => {
-        if (this.#broker.isFull) {
+        if ((this.#broker.options.chance?.() ?? 0) < this.#broker.refuses) {
           this.#answers.push(() => reject(engineError.full(this.server, queue, "no room")));
           return;
         }

@@ -150,9 +150,7 @@ export class BrokerEngine implements StreamEngine {
   }
 
   async #beginLife(): Promise<void> {
-    let next = 1;
-    for (const { nextFrame } of this.#ledger.streams.values()) next = Math.max(next, nextFrame);
-    const first = (Math.ceil(next / BLOCK) + 1) * BLOCK;
+    const first = (Math.ceil(this.#ledger.next / BLOCK) + 1) * BLOCK;
     await new Promise<void>((resolve, reject) => {
       this.#commits.add({ head: { l: first }, blobs: [], resolve, reject });
     });

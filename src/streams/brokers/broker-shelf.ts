@@ -158,6 +158,7 @@ export class BrokerShelf {
       if (number < this.#cursor) this.#again.push(number);
       this.offer();
     }
+    this.#setLimit();
   }
 
   /** The session is lost: what is in hand stays, and comes again to be acknowledged. */

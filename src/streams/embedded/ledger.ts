@@ -98,6 +98,13 @@ export class Ledger {
     };
   }
 
+  /** No number was given to a frame yet, in any stream, that is as high. */
+  get next(): number {
+    let next = this.#first;
+    for (const { nextFrame } of this.streams.values()) next = Math.max(next, nextFrame);
+    return next;
+  }
+
   /** New frames have this number or a higher one. */
   begin(first: number): void {
     this.#first = first;

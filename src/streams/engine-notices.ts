@@ -19,6 +19,7 @@ export class EngineNotices {
     engine.onQuarantine((stream, _frame, items, problem) => {
       tell({ kind: "quarantined", stage: stageOf(stream), items, problem });
     });
+    engine.onNotice?.((message) => tell({ kind: "notice", stage: "streams", message }));
     engine.onTrouble?.((what) => {
       if (what === this.#what) return;
       const forMs = this.#what === undefined ? 0 : clock.mono() - this.#since;

@@ -110,7 +110,12 @@ export class InstanceProcess {
         `--max-old-space-size=${heapMb}`,
         `--max-semi-space-size=${youngMb}`,
       ],
-      environment: { MILLRACE_STAGE: this.start.stage, MILLRACE_RUN: this.start.run },
+      // n.b. a broker's password is none of the user code's business.
+      environment: {
+        MILLRACE_STAGE: this.start.stage,
+        MILLRACE_RUN: this.start.run,
+        MILLRACE_STREAMS: undefined,
+      },
       onOutput: (stream, line) => this.#events.onOutput(stream, line),
       onMessage: (message) => this.#onMessage(message as FromInstance),
       onWatchdog: (line) => this.#onWatchdog(line),

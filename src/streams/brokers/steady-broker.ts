@@ -12,6 +12,8 @@ const LONGEST_WAIT_MS = 10_000;
 const GOOD_MS = 10_000;
 const CLOSE_MS = 2_000;
 const DROP_MS = 5_000;
+/** A broker that takes nothing may say so of itself, of a queue, or of both. */
+const FULL = "MR_ENGINE_FULL";
 /** A server takes so long at most to find out that a client is gone, and to hand out again what it had. */
 const SETTLE_MS = 60_000;
 
@@ -163,10 +165,10 @@ export class SteadyBroker {
       kind = `away ${codeOf(this.#away)}`;
       text = this.#away.message;
     } else if (this.#isBlocked !== undefined) {
-      kind = "blocked";
+      kind = FULL;
       text = `${this.session?.server ?? this.#broker.address}: it takes nothing at present (${this.#isBlocked})`;
     } else if (stuck !== undefined) {
-      kind = `stuck ${codeOf(stuck)}`;
+      kind = codeOf(stuck);
       text = stuck.message;
     }
     if (kind === this.#told) return;

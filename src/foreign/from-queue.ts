@@ -39,6 +39,15 @@ interface DoorContext {
  * @param url `redis://[user:password@]host[:port][/database]`, `rediss://…`
  * @throws DefinitionError MR_BAD_OPTION. A broker that refuses us fails the source's setup.
  */
+export function fromQueue(
+  url: string,
+  options: FromQueueOptions<string> & { readonly codec: "text" },
+): Push<string>;
+export function fromQueue(
+  url: string,
+  options: FromQueueOptions<Uint8Array> & { readonly codec: "bytes" },
+): Push<Uint8Array>;
+export function fromQueue<T>(url: string, options: FromQueueOptions<T>): Push<T>;
 export function fromQueue<T>(url: string, options: FromQueueOptions<T>): Push<T> {
   const { driver, options: given, subject } = checkQueue("from", url, options);
   const { prefetch, until } = readOptions(OPTIONS, { prefetch: given.prefetch, until: given.until }, subject);

@@ -1,6 +1,6 @@
 import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
-import { ensureError, MillraceError } from "../../errors.ts";
+import { ensureError, MillraceError, StreamError } from "../../errors.ts";
 import type { Broker, BrokerSession } from "./broker.ts";
 import { SessionLife } from "./session-life.ts";
 import { SteadyQueue } from "./steady-queue.ts";
@@ -214,13 +214,16 @@ export class SteadyBroker {
     return queue;
   }
 
-  /** Removes queues, as far as the broker is there; nothing else can be done after that but to close. */
+  /** Removes queues; rejects when some are left. Nothing else can be done after that but to close. */
   async drop(names: readonly string[]): Promise<void> {
     this.#isClosed = true;
     for (const queue of this.#queues.values()) queue.close();
     const life = this.#life;
-    if (life === undefined) return;
-    await Promise.allSettled(names.map((name) => life.ask((session) => session.drop(name), DROP_MS)));
+    if (life === undefined) throw this.#away ?? new StreamError("MR_STREAM_CLOSED", "streams: it is closed");
+    const dropped = await Promise.allSettled(
+      names.map((name) => life.ask((session) => session.drop(name), DROP_MS)),
+    );
+    for (const one of dropped) if (one.status === "rejected") throw one.reason;
   }
 
   close(): Promise<void> {

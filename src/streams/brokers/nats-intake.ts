@@ -162,8 +162,8 @@ export class NatsIntake implements Intake {
   #onStatus(message: Msg): void {
     const { code = 0, description = "" } = message.headers ?? {};
     if (code === 100) return;
-    // A request has ended before it was filled: its time is over, or its bytes are.
-    const isOver = code === 408 || (code === 409 && /maxbytes/i.test(description));
+    // A request has ended: its time is over, or its bytes are; newer servers tell of every end.
+    const isOver = code === 408 || (code === 409 && /maxbytes|batch completed/i.test(description));
     if (!isOver) {
       this.#parts.onProblem(`${this.queue}: ${code} ${description}`);
       return;

@@ -18,6 +18,7 @@ const WORDS = /unexpected response from server|server does not support/;
 /** An error of the client as one of ours: worth another attempt (MR_ENGINE_UNREACHABLE), or not (MR_ENGINE_REFUSED). */
 export function natsProblem(who: string, thrown: unknown): StreamError {
   if (thrown instanceof StreamError) return thrown;
+  if (typeof thrown === "string") return engineError.unreachable(who, thrown);
   const error = ensureError(thrown);
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
     const code = "code" in at ? at.code : undefined;

@@ -51,6 +51,8 @@ export async function declareQueue(
   const asked = configOf(queue, options);
   try {
     await jsm.streams.add(asked);
+    // Only its leader answers: while one is being elected the queue takes nothing.
+    if (options.replicas > 1) await jsm.streams.info(asked.name);
   } catch (error) {
     const code = apiCode(error);
     if (code === SUBJECT_TAKEN) throw engineError.queueDiffers(server, `the subject ${queue}`, error);

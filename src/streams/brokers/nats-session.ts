@@ -2,7 +2,7 @@ import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env, Timer } from "../../env/env.ts";
-import { StreamError } from "../../errors.ts";
+import type { StreamError } from "../../errors.ts";
 import type { Durability } from "../contract.ts";
 import type { Arrival, BrokerSession, Intake, SessionEvents } from "./broker.ts";
 import { engineError } from "./engine-error.ts";
@@ -142,7 +142,7 @@ export class NatsSession implements BrokerSession {
 
   #lose(problem: unknown): void {
     if (this.#isOver) return;
-    const error = problem instanceof StreamError ? problem : natsProblem(this.server, problem);
+    const error = natsProblem(this.server, problem);
     this.#end(error);
     void this.#parts.connection.close().catch(() => undefined);
     this.#parts.events.lost(error);

@@ -274,6 +274,29 @@ describe.each(ENGINES.map((engine) => [engine.name, engine] as const))("%s", (_n
   );
 });
 
+test.skipIf(isMissing("rabbitmq-server"))(
+  "RabbitMQ with a memory alarm: the run says so, waits, and goes on when it is over",
+  async () => {
+    const server = await startRabbitmq();
+    try {
+      const project = cliProject({ "slowly.ts": SLOWLY });
+      const run = project.start("slowly.ts", ["--streams", server.url]);
+      await run.until(() => project.notes("notes").length > 100);
+
+      await server.raiseAlarm("memory");
+      expect(await troubleOf(project)).toMatchObject({ what: expect.stringContaining("memory") });
+      await server.clearAlarm("memory");
+      const { json, stderr } = await run.ended;
+
+      expect(json).toMatchObject({ status: "completed", stages: { out: { completed: 1_000 } } });
+      expect(stderr).toMatch(/takes nothing at present \(.*memory/);
+      expect(stderr).toMatch(/the broker is back after \d+ s/);
+    } finally {
+      await server.stop();
+    }
+  },
+);
+
 test.skipIf(isMissing("rabbitmq-server"))("RabbitMQ: a vhost that is not there", async () => {
   const server = await startRabbitmq();
   try {

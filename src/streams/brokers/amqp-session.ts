@@ -59,7 +59,7 @@ export class AmqpSession implements BrokerSession {
       connection.on("close", (error) => this.#lose(error ?? new Error("closed")));
     }
     publishing.on("blocked", (reason) => {
-      if (!this.#isOver) events.blocked(`${this.server} takes nothing for now: ${reason}`);
+      if (!this.#isOver) events.blocked(reason);
     });
     publishing.on("unblocked", () => {
       if (!this.#isOver) events.blocked(undefined);

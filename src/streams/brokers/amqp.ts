@@ -4,6 +4,7 @@ import { connectProblem } from "./amqp-problem.ts";
 import { AmqpSession, discard } from "./amqp-session.ts";
 import { type AmqpSettings, amqpSettings } from "./amqp-settings.ts";
 import { engineError } from "./engine-error.ts";
+import { importClient } from "./import-client.ts";
 import type { MakeBroker } from "./open-broker.ts";
 
 /** Older servers know no `reject-publish`, and no quorum queues. */
@@ -41,9 +42,7 @@ async function connection(
   deadline: number,
 ): Promise<ChannelModel> {
   const { address, protocol, host, port, user, password, vhost, heartbeatSeconds, tls } = settings;
-  const { connect } = await import("amqplib").catch((problem: unknown) => {
-    throw engineError.clientMissing("RabbitMQ", "amqplib", problem);
-  });
+  const { connect } = await importClient("RabbitMQ", "amqplib", () => import("amqplib"));
   const timeout = Math.max(1, deadline - env.clock.mono());
   const made = connect(
     {

@@ -263,7 +263,7 @@ describe.skipIf(isMissing("rabbitmq-server", "openssl"))("RabbitMQ as a broker",
         confirmed = true;
       });
       await vi.waitFor(() => expect(blocked).toHaveLength(1), waited);
-      expect(blocked[0]).toMatch(/RabbitMQ .* takes nothing for now: low on memory/);
+      expect(blocked[0]).toContain("low on memory");
       const { arrivals, intake } = collect(session, "millrace.alarm", 20);
       await vi.waitFor(() => expect(arrivals).toHaveLength(10), waited);
       for (const arrival of arrivals) arrival.ack();

@@ -11,6 +11,7 @@ const { main } = await importBench(
   "rows/push-roles.ts",
   "rows/bullmq-processor.ts",
   "rows/burn-roles.ts",
+  "engines/amqp-roles.ts",
   "jobs/bullmq-roles.ts",
   "jobs/piscina-roles.ts",
   "jobs/piscina-worker.ts",

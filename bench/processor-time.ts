@@ -21,12 +21,14 @@ const TICKS_PER_SECOND = 100;
  * Counts the processor time of every process that this one starts, directly or not, until `stop`, by which
  * time all must have ended. The kernel adds a process's time to its parent's when the parent collects it, so
  * the sum is exact to a tick; what nobody collected (a parent that died first) is known from the samples.
+ * `except`: a process that goes on, such as a server, which does not count.
  */
-export function countProcessorTime(): { stop(): ProcessorTime } {
+export function countProcessorTime(except?: number): { stop(): ProcessorTime } {
   const before = collected();
   const seen = new Map<number, Usage>();
   const sample = () => {
     for (const pid of descendants(process.pid)) {
+      if (pid === except) continue;
       const usage = usageOf(pid, seen.get(pid)?.label);
       if (usage) seen.set(pid, usage);
     }
@@ -46,6 +48,11 @@ export function countProcessorTime(): { stop(): ProcessorTime } {
       return { seconds: Math.max(after - before, sampled), byProcess };
     },
   };
+}
+
+/** Processor time of one process that lives, all its threads, seconds; undefined where it cannot be known. */
+export function processorTimeOf(pid: number): number | undefined {
+  return usageOf(pid, "")?.seconds;
 }
 
 /** Time of the children that this process has collected, theirs included. */

@@ -3,12 +3,14 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { RedisMissingError, redisVersion } from "../test/support/redis.ts";
+import { amqp } from "./engines/amqp.ts";
 import { filesystemOf } from "./filesystem.ts";
 import { type Bench, type Measured, type Row, verdictOf } from "./row.ts";
 import { antnest } from "./rows/antnest.ts";
 import { backlog } from "./rows/backlog.ts";
 import { broadway } from "./rows/broadway.ts";
 import { cpu } from "./rows/cpu.ts";
+import { engineRows } from "./rows/engine-rows.ts";
 import { hops } from "./rows/hops.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { instanceStart } from "./rows/instance-start.ts";
@@ -41,6 +43,7 @@ const ROWS: readonly Row[] = [
   words,
   jobMemory,
   jobLarge,
+  ...engineRows(amqp),
 ];
 
 const HELP = `npm run bench -- [ROW...] [--rounds N] [--quick] [--folder DIR] [--json]

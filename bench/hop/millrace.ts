@@ -5,15 +5,24 @@ import { countProcessorTime } from "../processor-time.ts";
 import type { ArrivalReport } from "./arrivals.ts";
 import { type Figures, figures } from "./figures.ts";
 
-/** `millrace run bench/hop/pipeline.ts` as a user would type it, its data under `folder`. */
-export async function runMillrace(items: number, folder: string, repository: string): Promise<Figures> {
+/**
+ * `millrace run bench/hop/pipeline.ts` as a user would type it, its data under `folder`; with `broker` its streams lie
+ * there, and the processor time of that server is not in the figures.
+ */
+export async function runMillrace(
+  items: number,
+  folder: string,
+  repository: string,
+  broker?: { readonly url: string; readonly pid: number },
+): Promise<Figures> {
   const out = join(folder, "out");
   mkdirSync(out);
-  const cpu = countProcessorTime();
+  const cpu = countProcessorTime(broker?.pid);
   const printed = await output(repository, [
     "run",
     join(repository, "bench/hop/pipeline.ts"),
     ...["--param", `items=${items}`, "--param", `out=${out}`, "--data", join(folder, "data"), "--json"],
+    ...(broker === undefined ? [] : ["--streams", broker.url]),
   ]);
   const processorTime = cpu.stop();
   const result = JSON.parse(printed) as { status: string; stages: Record<string, { completed: number }> };

@@ -80,6 +80,8 @@ export class OpenFrames {
     if (builder.isFullFor(bytes.byteLength)) this.#close(number);
     if (meta === undefined) builder.add(bytes);
     else builder.add(bytes, meta);
+    // n.b. the next one is probably like it, and would go alone beside the full frame: what is sent is sent whole.
+    if (builder.isFullFor(bytes.byteLength)) this.#close(number);
   }
 
   /** Closes one frame, if there is anything in it. */

@@ -7,6 +7,8 @@ export interface Bench {
   readonly quick: boolean;
   /** A clone of antnest, where there is one. */
   readonly antnest?: string;
+  /** A folder with a compiled Broadway, where there is one. */
+  readonly broadway?: string;
   /** Measures something once for all rows that ask for it under this name. */
   once<T>(name: string, measure: () => Promise<T>): Promise<T>;
 }

@@ -51,17 +51,25 @@ const HELP = `npm run bench -- [ROW...] [--rounds N] [--quick] [--folder DIR] [-
   --rounds N    how often each row is measured; the median counts; default 3
   --quick       one round with small numbers: to see that it works
   --antnest DIR a clone of github.com/mtahmed/antnest, for the row of that name; default $ANTNEST
+  --broadway DIR  a compiled Broadway, for the rows broadway and cpu; default $BROADWAY
   --folder DIR  where data is kept (a real disk); default node_modules/.cache/millrace-bench/data
   --json        the rows as one JSON array`;
 
 /** Measures the rows, prints the table; the exit code is 1 when one is below its floor. */
 export async function main(argv: readonly string[], repository: string): Promise<number> {
   let rows: readonly Row[];
-  let values: { rounds?: string; antnest?: string; quick?: boolean; folder?: string; json?: boolean };
+  let values: {
+    rounds?: string;
+    antnest?: string;
+    broadway?: string;
+    quick?: boolean;
+    folder?: string;
+    json?: boolean;
+  };
   try {
     const text = { type: "string" } as const;
     const flag = { type: "boolean" } as const;
-    const options = { rounds: text, antnest: text, quick: flag, folder: text, json: flag };
+    const options = { rounds: text, antnest: text, broadway: text, quick: flag, folder: text, json: flag };
     const parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
     values = parsed.values;
     rows = parsed.positionals.length === 0 ? ROWS : parsed.positionals.map(rowOf);
@@ -80,6 +88,7 @@ export async function main(argv: readonly string[], repository: string): Promise
   mkdirSync(folder, { recursive: true });
   const say = values.json === true ? console.error : console.log;
   const clone = values.antnest ?? process.env.ANTNEST;
+  const compiled = values.broadway ?? process.env.BROADWAY;
   say(
     `node ${process.versions.node}, redis ${redisVersion()}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${filesystemOf(folder)}${quick ? ", quick: these figures mean little" : ""}\n`,
   );
@@ -94,6 +103,7 @@ export async function main(argv: readonly string[], repository: string): Promise
       folder,
       quick,
       ...(clone && { antnest: resolve(clone) }),
+      ...(compiled && { broadway: resolve(compiled) }),
       once: <T>(name: string, measure: () => Promise<T>) => {
         const value = known.get(name) ?? measure();
         known.set(name, value);

@@ -4,6 +4,7 @@ import { startRoles } from "../roles.ts";
 import { count, type Row } from "../row.ts";
 import { inFolder } from "./in-folder.ts";
 import { millraceRun } from "./millrace-run.ts";
+import { broadwayRate, whatBroadwayMisses } from "./with-broadway.ts";
 import { withBullmq } from "./with-redis.ts";
 
 const IDEAL = 2_000;
@@ -56,9 +57,13 @@ export const cpu: Row = {
       },
     );
     const share = `${((ours / IDEAL) * 100).toFixed(0)} % of ${count(IDEAL)}/s`;
+    const elixir =
+      whatBroadwayMisses(bench) === undefined
+        ? `, Broadway ${count(await broadwayRate(bench, "cpu", items))}/s`
+        : "";
     return {
       value: ours / ideal,
-      text: `${count(ours)}/s to ${count(ideal)}/s, ${share}; BullMQ ${count(theirs)}/s`,
+      text: `${count(ours)}/s to ${count(ideal)}/s, ${share}; BullMQ ${count(theirs)}/s${elixir}`,
     };
   },
 };

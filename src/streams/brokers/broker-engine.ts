@@ -26,6 +26,7 @@ import { BrokerShelf } from "./broker-shelf.ts";
 import { CommitLine } from "./commit-line.ts";
 import { LossWatch } from "./loss-watch.ts";
 import { SteadyBroker } from "./steady-broker.ts";
+import { weaker } from "./weaker.ts";
 
 export interface BrokerEngineOptions {
   readonly log: (snapshot: () => Snapshot) => Log;
@@ -44,6 +45,8 @@ export interface BrokerEngineOptions {
 /** Numbers of a life begin so far behind those of the one before that none which it gave out is given again. */
 const BLOCK = 2 ** 20;
 const MAX_FRAME_BYTES = 1024 * 1024;
+/** Any broker takes a frame of this size: what is larger lies in the log while it is not known what this one takes. */
+const SURE_FRAME_BYTES = 64 * 1024;
 /** Of all streams together: what has come from the broker and is not handed out. */
 const AHEAD_BYTES = 64 * 1024 * 1024;
 
@@ -186,13 +189,15 @@ export class BrokerEngine implements StreamEngine {
       return Promise.reject(new StreamError("MR_STREAM_CLOSED", "broker engine: it is closed"));
     for (const { stream } of transaction.appends)
       if (!this.#shelves.has(stream)) return Promise.reject(unknown(stream));
-    const most = this.#steady.session?.maxFrameBytes ?? MAX_FRAME_BYTES;
+    const most = this.#steady.maxFrameBytes ?? SURE_FRAME_BYTES;
+    // n.b. all of them, or the entry would give a frame that lies in the log its place before those around it.
+    const hasLarge = transaction.appends.some(({ frame, delayMs }) => delayMs === 0 && frame.length > most);
     const queued: Append[] = [];
     const { head, blobs } = entryOf(
       transaction,
       (stream) => this.#ledger.stream(stream).nextFrame++,
       (append) => {
-        if (append.delayMs > 0 || append.frame.length > most) return false;
+        if (append.delayMs > 0 || hasLarge) return false;
         queued.push(append);
         return true;
       },
@@ -291,9 +296,3 @@ const unknown = (stream: string): StreamError =>
   new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
-
-const STRENGTHS: readonly Durability[] = ["nothing", "process-death", "power-loss"];
-
-function weaker(one: Durability, other: Durability): Durability {
-  return STRENGTHS.indexOf(one) < STRENGTHS.indexOf(other) ? one : other;
-}

@@ -144,6 +144,8 @@ export class BrokerShelf {
     const held = this.#held.get(number);
     if (held !== undefined) {
       held.arrivals.push(arrival);
+      // n.b. it takes a place in our hands once more, and what is new needs one as well.
+      this.#setLimit();
       return;
     }
     const isAlive = index.isInBroker(number);

@@ -34,6 +34,7 @@ export class SteadyBroker {
   readonly #events: SteadyEvents;
   readonly #queues = new Map<string, SteadyQueue>();
   #life: SessionLife | undefined;
+  #maxFrameBytes: number | undefined;
   #failures = 0;
   #isBlocked: string | undefined;
   /** Why there is no session. */
@@ -57,6 +58,11 @@ export class SteadyBroker {
   /** The session there is now. */
   get session(): BrokerSession | undefined {
     return this.#life?.session;
+  }
+
+  /** The largest message that it takes; while it is away, that it took; undefined when it was never there. */
+  get maxFrameBytes(): number | undefined {
+    return this.#maxFrameBytes;
   }
 
   /** Whether there is a session, and all has come again that an earlier one had in its hands. */
@@ -94,13 +100,18 @@ export class SteadyBroker {
       },
       CONNECT_MS,
     );
-    if (early !== undefined) throw early;
+    if (early !== undefined) {
+      // n.b. one of its connections may live on.
+      void session.close().catch(() => undefined);
+      throw early;
+    }
     if (this.#isClosed) {
       await session.close().catch(() => undefined);
       return;
     }
     life = new SessionLife(this.#env, session);
     this.#life = life;
+    this.#maxFrameBytes = session.maxFrameBytes;
     this.#away = undefined;
     const attached = [...this.#queues.values()].map((queue) => this.#attach(queue, life));
     await Promise.allSettled(attached);

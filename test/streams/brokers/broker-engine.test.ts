@@ -204,6 +204,51 @@ test("what a full queue refuses is sent again until it is taken, in order", asyn
   await life.engine.close();
 });
 
+test("a frame too large for the broker takes the others of its transaction into the log: none is passed over", async () => {
+  const life = await new Life(new FakeBroker({ maxFrameBytes: 200 })).open();
+  life.consume(true);
+  const large = "x".repeat(300);
+  await life.append("one", large, "two");
+  await life.append("three");
+  await life.pass(1_000);
+  expect(life.texts).toEqual(["one", large, "two", "three"]);
+  await life.settle(...life.got);
+  expect(life.engine.stats("a").unsettled).toBe(0);
+  await life.engine.close();
+});
+
+test("while it is not known how large a frame may be, a large one goes into the log", async () => {
+  const life = await new Life(new FakeBroker({ maxFrameBytes: 64 * 1024 })).open();
+  life.consume();
+  life.broker.problem = engineError.unreachable("Fake 1.0", "ECONNREFUSED");
+  life.broker.loseSessions();
+  const large = "x".repeat(100 * 1024);
+  await life.append(large);
+  expect(life.texts).toEqual([]);
+  await life.turn();
+  expect(life.texts).toEqual([large]);
+  await life.engine.close();
+});
+
+test("what comes again after a lost session leaves room for what is new", async () => {
+  const life = await new Life().open();
+  life.consume();
+  const many = Array.from({ length: 1_500 }, (_, i) => `item-${i}`);
+  await life.append(...many);
+  await life.turn();
+  expect(life.texts).toHaveLength(many.length);
+  life.broker.problem = engineError.unreachable("Fake 1.0", "ECONNREFUSED");
+  life.broker.loseSessions();
+  await life.settle(life.got[0] as Delivery);
+  life.broker.problem = undefined;
+  await life.pass(30_000);
+  // Nothing of what is in hand is settled: a batch, say, waits for more.
+  await life.append("new");
+  await life.pass(1_000);
+  expect(life.texts.at(-1)).toBe("new");
+  await life.engine.close();
+});
+
 test("where order is kept, what has come waits for what should have come before it", async () => {
   const life = await new Life().open();
   await life.append("one", "two", "three");

@@ -90,11 +90,18 @@ export class RedisSession implements BrokerSession {
 
   async publish(queue: string, number: number, frame: Buffer): Promise<void> {
     this.#cork();
+    let id: string | null;
     try {
-      await this.#client.xadd(queue, "*", "n", number, "f", frame);
+      // n.b. a queue that was removed must not come back without its group: its declaration would take it for another's.
+      id = await this.#client.xadd(queue, "NOMKSTREAM", "*", "n", number, "f", frame);
     } catch (error) {
       throw this.#refusal(queue, error);
     }
+    if (id !== null) return;
+    const problem = engineError.unreachable(this.server, `the queue ${queue} was removed there`);
+    // The next session declares it again.
+    this.lose(problem);
+    throw problem;
   }
 
   /** What is sent in one tick leaves in one write. */

@@ -18,6 +18,7 @@ export interface FakeBrokerOptions {
   /** What comes next of all that could: a number in [0, 1). Left out: everything at once, in order. */
   readonly chance?: () => number;
   readonly maxFrameBytes?: number;
+  readonly handBackMs?: number;
 }
 
 /**
@@ -127,6 +128,7 @@ interface Consumer {
 class FakeSession implements BrokerSession {
   readonly server = "Fake 1.0";
   readonly maxFrameBytes: number;
+  readonly handBackMs: number;
   readonly confirmSurvives = "power-loss";
   readonly events: SessionEvents;
   readonly #broker: FakeBroker;
@@ -141,6 +143,7 @@ class FakeSession implements BrokerSession {
     this.#broker = broker;
     this.events = events;
     this.maxFrameBytes = broker.options.maxFrameBytes ?? 1024 * 1024;
+    this.handBackMs = broker.options.handBackMs ?? 0;
   }
 
   #say(command: () => void): void {

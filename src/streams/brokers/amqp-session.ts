@@ -23,6 +23,7 @@ export class AmqpSession implements BrokerSession {
   readonly server: string;
   readonly maxFrameBytes = MAX_FRAME_BYTES;
   readonly confirmSurvives: Durability;
+  readonly handBackMs: number;
   readonly #env: Env;
   readonly #settings: AmqpSettings;
   readonly #connections: readonly ChannelModel[];
@@ -47,6 +48,8 @@ export class AmqpSession implements BrokerSession {
     const { product, version } = work.connection.serverProperties;
     this.server = `${product} ${version} at ${settings.host}:${settings.port}`;
     this.confirmSurvives = isFlushed(settings, version) ? "power-loss" : "process-death";
+    // A client is gone for RabbitMQ when two heartbeats are missing.
+    this.handBackMs = 3_000 * settings.heartbeatSeconds;
     this.#env = env;
     this.#settings = settings;
     this.#work = work;

@@ -40,6 +40,11 @@ export interface BrokerSession {
   readonly maxFrameBytes: number;
   /** What a confirmed message survives, with these options on this server. */
   readonly confirmSurvives: Durability;
+  /**
+   * So long a server may take to find out that a client is gone, where that is more than a minute: what such a client had
+   * is handed out again only then, and is not lost before.
+   */
+  readonly handBackMs?: number;
   /** What whoever runs the server should know, each with what to do: "appendonly is no: …". `millrace doctor` shows it. */
   readonly cautions?: readonly string[];
   /**

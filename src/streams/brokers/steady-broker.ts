@@ -68,7 +68,9 @@ export class SteadyBroker {
   /** Whether there is a session, and all has come again that an earlier one had in its hands. */
   get isSettled(): boolean {
     if (this.#life === undefined) return false;
-    return !this.#hadSession || this.#env.clock.mono() - this.#life.since >= this.#settleMs;
+    const { session, since } = this.#life;
+    const settleMs = Math.max(this.#settleMs, session.handBackMs ?? 0);
+    return !this.#hadSession || this.#env.clock.mono() - since >= settleMs;
   }
 
   /**

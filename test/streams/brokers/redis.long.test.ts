@@ -176,21 +176,24 @@ served("full memory refuses frames, says so once, and says when there is room ag
   await trial.session.close();
 });
 
-served("a queue that somebody removes ends the session, and is not taken for another program's by the next", async () => {
-  const broker = brokerAt(server.url);
-  const trial = await connectTo(broker);
-  await trial.session.declare(QUEUE);
-  await admin.flushall();
-  const outcomes = await Promise.all(upTo(5).map((n) => refusalOf(trial.session.publish(QUEUE, n, FRAME))));
-  for (const outcome of outcomes) expect(outcome).toMatch(/^MR_ENGINE_UNREACHABLE.*was removed there/);
-  expect(trial.lost).toHaveLength(1);
-  const next = await connectTo(broker);
-  await next.session.declare(QUEUE);
-  const { numbers } = take(next, QUEUE, 10);
-  await Promise.all(upTo(5).map((n) => next.session.publish(QUEUE, n, FRAME)));
-  await vi.waitFor(() => expect(numbers).toEqual(upTo(5)));
-  await next.session.close();
-});
+served(
+  "a queue that somebody removes ends the session, and is not taken for another program's by the next",
+  async () => {
+    const broker = brokerAt(server.url);
+    const trial = await connectTo(broker);
+    await trial.session.declare(QUEUE);
+    await admin.flushall();
+    const outcomes = await Promise.all(upTo(5).map((n) => refusalOf(trial.session.publish(QUEUE, n, FRAME))));
+    for (const outcome of outcomes) expect(outcome).toMatch(/^MR_ENGINE_UNREACHABLE.*was removed there/);
+    expect(trial.lost).toHaveLength(1);
+    const next = await connectTo(broker);
+    await next.session.declare(QUEUE);
+    const { numbers } = take(next, QUEUE, 10);
+    await Promise.all(upTo(5).map((n) => next.session.publish(QUEUE, n, FRAME)));
+    await vi.waitFor(() => expect(numbers).toEqual(upTo(5)));
+    await next.session.close();
+  },
+);
 
 served("an acknowledgement that a full disk refused is made up for", async () => {
   const trial = await connectTo(brokerAt(server.url, { silenceMs: 600 }));

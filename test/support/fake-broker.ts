@@ -36,6 +36,8 @@ export class FakeBroker implements Broker {
   differs = false;
   /** This share of the publications is refused for want of room. */
   refuses = 0;
+  /** So many messages a queue takes, those in somebody's hands included. */
+  room = Number.POSITIVE_INFINITY;
   connects = 0;
   drops: string[] = [];
   #isScheduled = false;
@@ -160,7 +162,8 @@ class FakeSession implements BrokerSession {
   publish(queue: string, number: number, frame: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#say(() => {
-        if ((this.#broker.options.chance?.() ?? 0) < this.#broker.refuses) {
+        const isFull = this.#broker.queue(queue).length >= this.#broker.room;
+        if (isFull || (this.#broker.options.chance?.() ?? 0) < this.#broker.refuses) {
           this.#answers.push(() => reject(engineError.full(this.server, queue, "no room")));
           return;
         }

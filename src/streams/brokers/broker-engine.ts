@@ -55,7 +55,7 @@ const AHEAD_BYTES = 64 * 1024 * 1024;
  * ledger names it.
  *
  * B1 A transaction is committed by its entry in the log; the frames that it appends were confirmed by the broker before.
- * B2 Transactions take effect in the order in which they were given; see {@link CommitLine}.
+ * B2 Transactions take effect in the order in which they were given, as far as that matters; see {@link CommitLine}.
  * B3 A message whose number the ledger does not know as living is acknowledged and dropped: its transaction never
  *    committed, or it is settled. So each committed item is handed out, and nothing else.
  * B4 What waits for its time, and what is too large for the broker, lies in the log as the embedded engine has it.
@@ -96,7 +96,9 @@ export class BrokerEngine implements StreamEngine {
     );
     this.#ledger = this.#commits.ledger;
     this.records = this.#commits.records;
-    this.#line = new CommitLine(this.#commits, (stream, frame) => this.#shelves.get(stream)?.refused(frame));
+    this.#line = new CommitLine(env, this.#commits, (stream, frame) =>
+      this.#shelves.get(stream)?.refused(frame),
+    );
     this.#delayed = new DelayedFrames(env, this.#ledger, (stream, frame) =>
       this.#shelves.get(stream)?.offerAgain(frame),
     );
@@ -286,6 +288,7 @@ export class BrokerEngine implements StreamEngine {
 
   async close(): Promise<void> {
     this.#lossWatch.close();
+    this.#line.close();
     this.#delayed.close();
     await this.#steady.close();
     await this.#commits.close();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { BrokerEngine } from "../../../src/streams/brokers/broker-engine.ts";
 import { engineError } from "../../../src/streams/brokers/engine-error.ts";
-import { type Delivery, NOTHING, type Settlement } from "../../../src/streams/contract.ts";
+import { type Delivery, NOTHING, type Settlement, type Transaction } from "../../../src/streams/contract.ts";
 import { SegmentLog } from "../../../src/streams/embedded/segment-log.ts";
 import { FakeBroker } from "../../support/fake-broker.ts";
 import { FakeDisk, seededChance } from "../../support/fake-disk.ts";
@@ -202,6 +202,72 @@ test("what a full queue refuses is sent again until it is taken, in order", asyn
   expect(life.texts).toEqual(texts);
   expect(life.troubles).toEqual(["Fake 1.0: run.a takes no more (no room)", undefined]);
   await life.engine.close();
+});
+
+test("a full queue is emptied by the settlements behind the frames that it refuses", async () => {
+  const life = await new Life().open();
+  life.broker.room = 2;
+  life.consume(true);
+  const texts = Array.from({ length: 12 }, (_, i) => `item-${i}`);
+  const all = texts.map((text) => watch(life.append(text)));
+  for (let done = 0; done < texts.length && life.env.clock.mono() < 300_000; ) {
+    await life.pass(1_000);
+    const more = life.got.slice(done);
+    done += more.length;
+    for (const delivery of more) void life.settle(delivery);
+  }
+  await life.pass(5_000);
+  expect(life.texts).toEqual(texts);
+  expect(new Set(all.map(({ state }) => state))).toEqual(new Set(["done"]));
+  expect(life.engine.stats("a").unsettled).toBe(0);
+  await life.engine.close();
+});
+
+test("behind frames that a full queue refuses, what depends on them waits: its own stage's order, a record, a stream", async () => {
+  const life = await new Life().open();
+  const { engine, broker } = life;
+  await engine.open("b");
+  await life.append("one", "two", "three");
+  life.consume(true);
+  await life.turn();
+  const [one, two, three] = life.got as [Delivery, Delivery, Delivery];
+  const settled = ({ frame }: Delivery): Settlement => ({
+    stream: "a",
+    frame,
+    from: 0,
+    to: 1,
+    outcome: "completed",
+  });
+  const into = (stream: string, text: string) => ({
+    stream,
+    frame: frameOf([text]),
+    count: 1,
+    delayMs: 0,
+    isNew: true,
+  });
+  const token = (text: string) => [{ key: "token", value: Buffer.from(text) }];
+  broker.room = 3;
+  broker
+    .queue("run.b")
+    .push(...[1, 2, 3].map(() => ({ number: 1, bytes: Buffer.alloc(1), holder: undefined })));
+  const does = (part: Partial<Transaction>): { state: string } =>
+    watch(engine.transact({ ...NOTHING, ...part }));
+  const first = does({ settlements: [settled(one)], appends: [into("b", "of one")], records: token("1") });
+  const sameStage = does({ settlements: [settled(two)] });
+  const sameRecord = does({ records: token("2") });
+  const sameStream = does({ appends: [into("b", "of none")] });
+  const other = does({ counts: [["a", "emitted", 1]] });
+  await life.pass(10_000);
+  const states = (): string[] => [first, sameStage, sameRecord, sameStream, other].map(({ state }) => state);
+  expect(states()).toEqual(["waiting", "waiting", "waiting", "waiting", "done"]);
+  broker.room = 10;
+  await life.pass(10_000);
+  expect(states()).toEqual(["done", "done", "done", "done", "done"]);
+  expect((await engine.records.get("token"))?.toString()).toBe("2");
+  await life.settle(three);
+  expect(engine.stats("a").unsettled).toBe(0);
+  expect(engine.stats("b").unsettled).toBe(2);
+  await engine.close();
 });
 
 test("a frame too large for the broker takes the others of its transaction into the log: none is passed over", async () => {

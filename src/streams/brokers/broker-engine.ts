@@ -168,7 +168,11 @@ export class BrokerEngine implements StreamEngine {
     const like = stageOptions?.[stageOf(stream)];
     // n.b. a lane is made when something comes into it, and most lanes never have anything: it would take its time.
     const isNeeded = laneOf(stream) === 0 || this.#ledger.stream(stream).unsettled > 0;
-    const queue = isNeeded ? await this.#steady.declare(name, like) : this.#steady.queue(name, like);
+    // n.b. a run that goes on has its queues, and instances that come back before its streams are open are refused.
+    const queue =
+      isNeeded && !this.#options.waits
+        ? await this.#steady.declare(name, like)
+        : this.#steady.queue(name, like);
     const shelf = new BrokerShelf(this.#env, this.#ledger, stream, queue, {
       read: (frame) => this.#commits.read(stream, frame),
       onUnreadable: (frame, problem, raw) => void this.#unreadable(stream, frame, problem, raw),

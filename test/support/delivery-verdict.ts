@@ -5,7 +5,8 @@ import { fold, type SinkRecord } from "./sink-record.ts";
 const TOLD_MS = 1_000;
 
 export const KILL_KINDS = ["source", "stage", "sink", "suspect", "streams", "run"] as const;
-export type KillKind = (typeof KILL_KINDS)[number];
+/** `server`: the broker that the streams lie in; its death explains no repeat. */
+export type KillKind = (typeof KILL_KINDS)[number] | "server";
 
 /** A kill -9 that landed. Times are monotonic milliseconds. */
 export interface Kill {

@@ -30,3 +30,15 @@ export function planRounds(seed: number, rounds: number, ofEachKind: number): Ro
   }
   return random.shuffle(plans).map((kinds, round) => ({ seed: seed * 1_000 + round, kinds }));
 }
+
+/** The same, and in each round the server of a broker is killed as well. */
+export function planBrokerRounds(seed: number, rounds: number, ofEachKind: number): RoundPlan[] {
+  const random = new SeededRandom(seed);
+  return planRounds(seed, rounds, ofEachKind).map(({ kinds, ...plan }) => {
+    const all = [...kinds];
+    // n.b. not between a kill and that of the suspect which it makes.
+    const places = [...all.keys(), all.length].filter((at) => all[at] !== "suspect");
+    all.splice(random.pick(places), 0, "server");
+    return { ...plan, kinds: all };
+  });
+}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { type Evidence, judge, type Kill, type KillKind, type Verdict } from "./delivery-verdict.ts";
 import { isAlive, type RunProcess } from "./run-processes.ts";
+import type { RunningServer } from "./server-process.ts";
 import { monotonicMs } from "./sink-record.ts";
 import { StormRun } from "./storm-run.ts";
 
@@ -28,6 +29,14 @@ const ORPHANS_MS = 2_000;
 const STREAMS_SEEN_MS = 1_000;
 const ROUND_LIMIT_MS = 120_000;
 
+/** A server that can be killed and started again as it was. */
+export type MortalServer = RunningServer & { restart(): Promise<MortalServer> };
+
+/** What holds the streams of a run, where that is not the run's own engine. */
+export interface KilledBroker {
+  server: MortalServer;
+}
+
 /** One run of the kill-storm pipeline, killed as planned, resumed as often as it takes, judged. */
 export class KillRound {
   readonly #plan: RoundPlan;
@@ -36,13 +45,17 @@ export class KillRound {
   readonly #kills: Kill[] = [];
   readonly #startedAt = monotonicMs();
   readonly #storm: StormRun;
+  readonly #broker: KilledBroker | undefined;
+  /** The broker's server is on its way back. */
+  #return: Promise<void> = Promise.resolve();
 
-  /** Begins at once; `folder` is removed in the end. */
-  constructor(plan: RoundPlan, folder: string) {
+  /** Begins at once; `folder` is removed in the end. The streams lie in `broker`, if there is one. */
+  constructor(plan: RoundPlan, folder: string, broker?: KilledBroker) {
     this.#plan = plan;
     this.#folder = folder;
     this.#random = new SeededRandom(plan.seed);
-    this.#storm = new StormRun(folder);
+    this.#broker = broker;
+    this.#storm = new StormRun(folder, {}, { ...(broker && { streams: broker.server.url }) });
   }
 
   async run(): Promise<RoundReport> {
@@ -55,6 +68,7 @@ export class KillRound {
       }
       evidence = await this.#finish();
     } finally {
+      await this.#return.catch(() => undefined);
       await this.#storm.end();
       rmSync(this.#folder, { recursive: true, force: true });
     }
@@ -81,6 +95,7 @@ export class KillRound {
     while (this.#storm.reached < due && !this.#storm.command.hasEnded) await sleep(2);
     await sleep(this.#random.between(0, 20));
     if (kind === "run") return await this.#killRun();
+    if (kind === "server") return await this.#killServer();
     return await this.#shoot(kind, await this.#find(kind, 3_000));
   }
 
@@ -91,7 +106,23 @@ export class KillRound {
     return await this.#shoot("suspect", victim);
   }
 
-  async #find(kind: Exclude<KillKind, "run">, limitMs: number): Promise<RunProcess | undefined> {
+  /** Kills the broker's server; it is away for a while, in which other kills may come. */
+  async #killServer(): Promise<string | undefined> {
+    const broker = this.#broker;
+    if (broker === undefined) throw new Error("there is no server to be killed");
+    if (!this.#isInFlight) return "the server was killed with nothing in flight";
+    const { pid } = broker.server;
+    const at = monotonicMs();
+    await broker.server.kill();
+    this.#kills.push({ kind: "server", pid, stage: "", at, over: monotonicMs() });
+    const away = sleep(this.#random.between(0, 1_500));
+    this.#return = away.then(async () => {
+      broker.server = await broker.server.restart();
+    });
+    return undefined;
+  }
+
+  async #find(kind: Exclude<KillKind, "run" | "server">, limitMs: number): Promise<RunProcess | undefined> {
     for (const until = monotonicMs() + limitMs; monotonicMs() < until && !this.#storm.command.hasEnded; ) {
       const victims = this.#storm.processes(kind);
       if (victims.length > 0) return this.#random.pick(victims);
@@ -136,6 +167,8 @@ export class KillRound {
     }
     this.#kills.push({ kind: "run", pid: command.pid, stage: "", at, over });
     await command.ended;
+    // A command whose broker is not there ends with an error.
+    await this.#return;
     this.#storm.again();
     return undefined;
   }

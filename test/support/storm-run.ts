@@ -37,10 +37,17 @@ export class StormRun {
   readonly #folder: string;
   readonly #records: string;
   #command: MillraceCommand;
+  readonly #streams: string | undefined;
   /** What earlier lives of the run wrote. */
   #stderr = "";
 
-  constructor(folder: string, settings: Partial<StormSettings> = {}, options: { detached?: boolean } = {}) {
+  /** `streams`: where they lie, as `--streams` takes it. */
+  constructor(
+    folder: string,
+    settings: Partial<StormSettings> = {},
+    options: { detached?: boolean; streams?: string } = {},
+  ) {
+    this.#streams = options.streams;
     this.settings = { ...DEFAULTS, ...settings };
     this.#folder = folder;
     this.#records = join(folder, "records");
@@ -55,6 +62,7 @@ export class StormRun {
       `${stage}=${count}`,
     ]);
     const args = ["run", module, "--json", "--data", join(this.#folder, "data"), ...counts];
+    if (this.#streams !== undefined) args.push("--streams", this.#streams);
     return new MillraceCommand(args, {
       cwd: this.#folder,
       detached,

@@ -29,8 +29,19 @@ const REDIS: KnownDriver = {
   load: async () => (await import("./redis-queues.ts")).redisQueues,
 };
 
+const NATS: KnownDriver = {
+  name: "NATS",
+  from: [
+    { needs: ["stream"], may: ["consumer", "filter", "start"] },
+    { needs: ["subject"], may: ["group"] },
+  ],
+  to: [{ needs: ["subject"], may: ["stream"] }],
+  load: async () => (await import("./nats-queues.ts")).natsQueues,
+};
+
 /** By the scheme of their URLs. */
 export const FOREIGN_DRIVERS: Readonly<Record<string, KnownDriver>> = {
   "redis:": REDIS,
   "rediss:": REDIS,
+  "nats:": NATS,
 };

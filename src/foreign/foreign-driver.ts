@@ -33,6 +33,8 @@ export interface ForeignSide<Link extends ForeignLink> {
 export interface LinkEvents {
   /** The connection is gone: called once; nothing comes any more. */
   lost(problem: Error): void;
+  /** For people: something that happens, and of which nobody else tells. */
+  notice?(text: string): void;
   /** A message has come. */
   message(message: ForeignMessage): void;
 }

@@ -32,6 +32,28 @@ export interface FromRedis {
   readonly side?: "left" | "right";
 }
 
+/** Which queue of NATS is read, where a name means something else than with Redis. */
+export interface FromNats {
+  /** NATS: a stream of JetStream, read by a durable consumer, or … */
+  readonly stream?: string;
+  /** The consumer; it is created where it is missing. Default: `millrace_<pipeline>_<source>`. */
+  readonly consumer?: string;
+  /** A consumer that is created gets only messages of these subjects: `"orders.*.new"`. Default: all of the stream. */
+  readonly filter?: string;
+  /** … a subject, `"orders.>"`: what is published while the source runs, at most once. */
+  readonly subject?: string;
+  /** The queue group of a subject: each message goes to one of its members. Default: none. */
+  readonly group?: string;
+}
+
+/** Which queue of NATS is written to. */
+export interface ToNats<T> {
+  /** NATS: the subject of each message. */
+  readonly subject?: string | ((item: T) => string);
+  /** The stream of JetStream that must store it. Default: none, and who listens gets it, at most once. */
+  readonly stream?: string;
+}
+
 /** Which queue of a broker is written to. */
 export interface ToRedis {
   /** Redis: a stream; headers become further fields of an entry. */
@@ -46,7 +68,7 @@ export interface ToRedis {
   readonly side?: "left" | "right";
 }
 
-export interface FromQueueOptions<T> extends QueueAccess, FromRedis {
+export interface FromQueueOptions<T> extends QueueAccess, FromRedis, FromNats {
   /** How a message becomes an item. Default `"json"`. */
   readonly codec?: CodecOption<T>;
   /** So many messages at most are in hand and not acknowledged. Default 1,000. */
@@ -55,7 +77,7 @@ export interface FromQueueOptions<T> extends QueueAccess, FromRedis {
   readonly until?: "empty";
 }
 
-export interface ToQueueOptions<T> extends QueueAccess, ToRedis {
+export interface ToQueueOptions<T> extends QueueAccess, ToRedis, ToNats<T> {
   /** How an item becomes a message. Default `"json"`. */
   readonly codec?: CodecOption<T>;
   /** The headers of an item's message. Default: those that the item has (`ctx.item.headers`). */

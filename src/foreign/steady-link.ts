@@ -59,7 +59,8 @@ export class SteadyLink<Link extends ForeignLink> {
       this.#fret(problem);
       void this.#reconnect();
     };
-    link = await side.connect({ lost, message: (message) => onMessage?.(message) }, CONNECT_MS);
+    const notice = (text: string): void => this.#options.log.warn(text);
+    link = await side.connect({ lost, notice, message: (message) => onMessage?.(message) }, CONNECT_MS);
     if (this.#isClosed) {
       await link.close();
       return;

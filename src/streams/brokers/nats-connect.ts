@@ -1,5 +1,6 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
+import type { Env } from "../../env/env.ts";
 import { engineError } from "./engine-error.ts";
 import { importClient } from "./import-client.ts";
 import { natsProblem } from "./nats-problem.ts";
@@ -16,8 +17,7 @@ export interface NatsLibraries {
   readonly jetstream: typeof import("@nats-io/jetstream");
 }
 
-/** @throws StreamError MR_ENGINE_CLIENT_MISSING */
-export async function loadNats(): Promise<NatsLibraries> {
+async function loadNats(): Promise<NatsLibraries> {
   const install = "@nats-io/transport-node @nats-io/jetstream";
   const [client, jetstream] = await Promise.all([
     importClient("NATS", "@nats-io/transport-node", () => import("@nats-io/transport-node"), install),
@@ -26,8 +26,74 @@ export async function loadNats(): Promise<NatsLibraries> {
   return { client, jetstream };
 }
 
+/** A connection that is made, and what talks over it. */
+export interface DialedNats extends NatsLibraries {
+  readonly connection: NatsConnection;
+  readonly jsm: JetStreamManager;
+}
+
+/**
+ * Connects, once, and makes of the connection what is asked for; at most `timeoutMs` in all.
+ *
+ * @throws StreamError MR_ENGINE_UNREACHABLE, MR_ENGINE_REFUSED, MR_ENGINE_CLIENT_MISSING, and what `make` throws
+ */
+export async function connectNats<Made extends { close(): Promise<void> }>(
+  env: Env,
+  settings: NatsSettings,
+  timeoutMs: number,
+  make: (dialed: DialedNats) => Promise<Made>,
+): Promise<Made> {
+  const who = `NATS at ${settings.servers.join(",")}`;
+  const attempt = dial(settings, timeoutMs, who, make);
+  const inTime = new AbortController();
+  const tooLate = env.timers.sleep(timeoutMs, inTime.signal).then(() => {
+    // n.b. the client cannot be told to stop: what comes of it is closed when it comes.
+    attempt.then((made) => made.close()).catch(() => undefined);
+    throw engineError.unreachable(who, `no answer in ${timeoutMs} ms`);
+  });
+  tooLate.catch(() => undefined);
+  try {
+    return await Promise.race([attempt, tooLate]);
+  } finally {
+    inTime.abort();
+  }
+}
+
+async function dial<Made>(
+  settings: NatsSettings,
+  timeoutMs: number,
+  who: string,
+  make: (dialed: DialedNats) => Promise<Made>,
+): Promise<Made> {
+  const { client, jetstream } = await loadNats();
+  let connection: NatsConnection | undefined;
+  try {
+    connection = await client.connect(dialOptions(settings, timeoutMs));
+    const jsm = await jetstream.jetstreamManager(connection, { checkAPI: false });
+    return await make({ client, jetstream, connection, jsm });
+  } catch (error) {
+    void connection?.close().catch(() => undefined);
+    throw natsProblem(who, error);
+  }
+}
+
+/**
+ * Tells of the end of a connection. One whose pings go unanswered may never close: what it has to write may not be
+ * taken, ever.
+ */
+export async function watchNats(
+  connection: NatsConnection,
+  onLost: (problem: unknown) => void,
+): Promise<void> {
+  void connection.closed().then((problem) => onLost(problem ?? "the connection was closed"));
+  for await (const status of connection.status()) {
+    if (status.type === "staleConnection") onLost("it does not answer pings");
+    if (status.type === "error") onLost(status.error);
+  }
+}
+
 /** One attempt at each server; the client's own reconnecting is off, since ours knows what has to be made again. */
-export function dialOptions({ servers, login, tls }: NatsSettings, timeoutMs: number): NodeConnectionOptions {
+function dialOptions({ servers, login, tls }: NatsSettings, timeoutMs: number): NodeConnectionOptions {
   return {
     servers: [...servers],
     name: "millrace",
@@ -40,20 +106,23 @@ export function dialOptions({ servers, login, tls }: NatsSettings, timeoutMs: nu
   };
 }
 
-/**
- * The server for people, once it is known to do what we need.
- *
- * @throws StreamError MR_ENGINE_TOO_OLD, or MR_ENGINE_REFUSED without JetStream.
- */
-export async function checkServer(connection: NatsConnection, jsm: JetStreamManager): Promise<string> {
-  const { version = "", jetstream } = connection.info ?? {};
+/** For people: "NATS 2.10.27 at 127.0.0.1:4222". Throws StreamError MR_ENGINE_TOO_OLD. */
+export function serverOf(connection: NatsConnection): string {
+  const { version = "" } = connection.info ?? {};
   const server = `NATS ${version} at ${connection.getServer()}`;
   if (isBefore(version, OLDEST)) throw engineError.tooOld(server, `${OLDEST.join(".")} or newer`);
+  return server;
+}
+
+/** Throws StreamError MR_ENGINE_REFUSED where there is no JetStream. */
+export async function checkJetStream({ connection, jsm }: DialedNats): Promise<void> {
+  const server = serverOf(connection);
   try {
     await jsm.getAccountInfo();
   } catch (error) {
     // The same answer comes from a cluster that is electing; only who connects to it knows which it is.
-    const isOff = jetstream !== true && error instanceof Error && error.name === "JetStreamNotEnabled";
+    const isOff =
+      connection.info?.jetstream !== true && error instanceof Error && error.name === "JetStreamNotEnabled";
     if (isOff)
       throw engineError.refused(
         server,
@@ -61,5 +130,4 @@ export async function checkServer(connection: NatsConnection, jsm: JetStreamMana
       );
     throw natsProblem(server, error);
   }
-  return server;
 }

@@ -1,8 +1,5 @@
-import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import type { Arrival, Intake } from "./broker.ts";
-import { NUMBER_HEADER } from "./nats-publisher.ts";
-import { apiCode, streamOf } from "./nats-queue.ts";
+import type { Intake } from "./broker.ts";
 
 /*
  * 1. `#held` has what was sent to us and is not acknowledged: what waits in `#surplus` for a raised limit, and what is
@@ -12,20 +9,11 @@ import { apiCode, streamOf } from "./nats-queue.ts";
  * 3. Never more than two requests are open: a new one goes out when what is still asked for belongs to the last.
  */
 
-const CONSUMER = "millrace";
-const NO_CONSUMER = 10014;
 const SECOND_NS = 1_000_000_000;
-/**
- * How long a message that did not reach us, or whose acknowledgement was lost, stays away: rare, between servers of a
- * cluster only. What a lost connection had comes again at once, whatever this is, since its consumer goes with it.
- * Long enough that telling the server of all that is in hand costs little, every third of it.
- */
-const ACK_WAIT_NS = 30 * SECOND_NS;
 const EXPIRES_NS = 30 * SECOND_NS;
 const HEARTBEAT_NS = 5 * SECOND_NS;
 /** Ticks without a word while messages are asked for; the server's heartbeats come more often. */
 const PATIENCE_TICKS = 8;
-const RENEW_TICKS = 5;
 /** One request asks for no more: a server ends a connection with 64 MiB unread. */
 const MAX_BATCH = 1024;
 const MAX_BYTES = 24 * 1024 * 1024 + 1;
@@ -34,38 +22,36 @@ const WORKING = Buffer.from("+WPI");
 
 interface IntakeParts {
   readonly connection: NatsConnection;
-  readonly jsm: JetStreamManager;
-  readonly queue: string;
+  readonly stream: string;
+  readonly consumer: string;
   readonly inbox: string;
-  /** The consumer cannot be made, or has gone: the session is of no use. */
+  /** Makes the consumer ready. */
+  begin(): Promise<void>;
+  /** The consumer cannot be made, or has gone: the connection is of no use. */
   onProblem(problem: unknown): void;
 }
 
-/**
- * Takes the messages of one queue. Its consumer is made anew: a streams process is alone on its queues, so whatever an
- * earlier one had in its hands is forgotten by the server, and comes again at once and in its old place.
- */
+/** Takes the messages of one pull consumer. */
 export class NatsIntake implements Intake {
   readonly #parts: IntakeParts;
-  readonly #onArrival: (arrival: Arrival) => void;
-  readonly #held = new Map<number, NatsArrival>();
-  readonly #surplus: NatsArrival[] = [];
+  readonly #onDelivery: (delivery: NatsDelivery) => void;
+  readonly #held = new Map<number, NatsDelivery>();
+  readonly #surplus: NatsDelivery[] = [];
   #subscription: Subscription | undefined;
   #limit = 0;
   #asked = 0;
   #lastBatch = 0;
-  #ticks = 0;
   #silentTicks = 0;
   #isClosed = false;
 
-  constructor(parts: IntakeParts, onArrival: (arrival: Arrival) => void) {
+  constructor(parts: IntakeParts, onDelivery: (delivery: NatsDelivery) => void) {
     this.#parts = parts;
-    this.#onArrival = onArrival;
+    this.#onDelivery = onDelivery;
     this.#begin().catch((error) => parts.onProblem(error));
   }
 
-  get queue(): string {
-    return this.#parts.queue;
+  get stream(): string {
+    return this.#parts.stream;
   }
 
   get isDone(): boolean {
@@ -78,6 +64,7 @@ export class NatsIntake implements Intake {
     this.#ask();
   }
 
+  /** No more are handed out; those in hand can be acknowledged, and the server is told that they are worked on. */
   close(): void {
     this.#isClosed = true;
     this.#subscription?.unsubscribe();
@@ -92,7 +79,7 @@ export class NatsIntake implements Intake {
     return count;
   }
 
-  ack(arrival: NatsArrival): void {
+  ack(arrival: NatsDelivery): void {
     // n.b. one that came twice has been acknowledged under its newest name.
     if (!this.#held.delete(arrival.sequence) || this.#parts.connection.isClosed()) return;
     this.#parts.connection.publish(arrival.reply);
@@ -102,27 +89,21 @@ export class NatsIntake implements Intake {
 
   tick(): void {
     if (this.#isClosed) return;
-    if (++this.#ticks % RENEW_TICKS === 0)
-      for (const { reply } of this.#held.values()) this.#parts.connection.publish(reply, WORKING);
     if (this.#asked > 0 && ++this.#silentTicks > PATIENCE_TICKS)
-      this.#parts.onProblem(`not a word of the consumer of ${this.queue}`);
+      this.#parts.onProblem(`not a word of the consumer of ${this.stream}`);
+  }
+
+  /** Tells the server that all that is in hand is being worked on: it would hand it out again. */
+  renew(): void {
+    if (this.#isClosed || this.#parts.connection.isClosed()) return;
+    for (const { reply } of this.#held.values()) this.#parts.connection.publish(reply, WORKING);
   }
 
   async #begin(): Promise<void> {
-    const { connection, jsm, queue, inbox } = this.#parts;
-    const stream = streamOf(queue);
-    await jsm.consumers.delete(stream, CONSUMER).catch((error) => {
-      if (apiCode(error) !== NO_CONSUMER) throw error;
-    });
-    await jsm.consumers.add(stream, {
-      durable_name: CONSUMER,
-      ack_policy: "explicit",
-      deliver_policy: "all",
-      ack_wait: ACK_WAIT_NS,
-      max_ack_pending: -1,
-    });
+    const { connection, inbox, begin } = this.#parts;
+    await begin();
     if (this.#isClosed) return;
-    this.#subscription = connection.subscribe(inbox, { callback: (_, message) => this.#onMessage(message) });
+    this.#subscription = connection.subscribe(inbox, { callback: (_, message) => this.#receive(message) });
     this.#ask();
   }
 
@@ -134,10 +115,19 @@ export class NatsIntake implements Intake {
     this.#asked += room;
     this.#lastBatch = room;
     const request = { batch: room, max_bytes: MAX_BYTES, expires: EXPIRES_NS, idle_heartbeat: HEARTBEAT_NS };
-    const { connection, queue, inbox } = this.#parts;
-    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${streamOf(queue)}.${CONSUMER}`, JSON.stringify(request), {
+    const { connection, stream, consumer, inbox } = this.#parts;
+    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(request), {
       reply: inbox,
     });
+  }
+
+  /** n.b. what throws in a callback ends the reading of the connection, in silence. */
+  #receive(message: Msg): void {
+    try {
+      this.#onMessage(message);
+    } catch (error) {
+      this.#parts.onProblem(error);
+    }
   }
 
   #onMessage(message: Msg): void {
@@ -151,7 +141,7 @@ export class NatsIntake implements Intake {
     const sequence = sequenceOf(reply);
     const known = this.#held.get(sequence);
     if (known === undefined) {
-      const arrival = new NatsArrival(this, sequence, message);
+      const arrival = new NatsDelivery(this, sequence, message, reply);
       this.#held.set(sequence, arrival);
       this.#surplus.push(arrival);
       this.#handOut();
@@ -165,7 +155,7 @@ export class NatsIntake implements Intake {
     // A request has ended: its time is over, or its bytes are; newer servers tell of every end.
     const isOver = code === 408 || (code === 409 && /maxbytes|batch completed/i.test(description));
     if (!isOver) {
-      this.#parts.onProblem(`${this.queue}: ${code} ${description}`);
+      this.#parts.onProblem(`${this.stream}: ${code} ${description}`);
       return;
     }
     this.#asked = Math.max(0, this.#asked - Number(message.headers?.get("Nats-Pending-Messages") || 0));
@@ -174,24 +164,23 @@ export class NatsIntake implements Intake {
 
   #handOut(): void {
     while (this.#surplus.length > 0 && this.#held.size - this.#surplus.length < this.#limit)
-      this.#onArrival(this.#surplus.shift() as NatsArrival);
+      this.#onDelivery(this.#surplus.shift() as NatsDelivery);
   }
 }
 
-class NatsArrival implements Arrival {
+/** One message, handed out and not acknowledged yet. */
+export class NatsDelivery {
   readonly #intake: NatsIntake;
+  /** Its place in the stream. */
   readonly sequence: number;
-  readonly number: number | undefined;
-  readonly bytes: Buffer;
+  readonly message: Msg;
   /** Where its acknowledgement goes; another one when it has come again. */
   reply: string;
 
-  constructor(intake: NatsIntake, sequence: number, { data, headers, reply = "" }: Msg) {
+  constructor(intake: NatsIntake, sequence: number, message: Msg, reply: string) {
     this.#intake = intake;
     this.sequence = sequence;
-    const number = headers?.get(NUMBER_HEADER) ?? "";
-    this.number = /^\d{1,16}$/.test(number) ? Number(number) : undefined;
-    this.bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    this.message = message;
     this.reply = reply;
   }
 

@@ -1,5 +1,6 @@
 import { ensureError, StreamError } from "../../errors.ts";
 import { engineError } from "./engine-error.ts";
+import type { NatsRefusal } from "./nats-publisher.ts";
 
 /** What a TLS library says when one side does not trust the other. */
 const TLS = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/;
@@ -30,4 +31,15 @@ export function natsProblem(who: string, thrown: unknown): StreamError {
     if (isRefusal) return engineError.refused(who, at);
   }
   return engineError.unreachable(who, error);
+}
+
+/** Answers that mean want of room: a limit of the stream, the account's, the server's. */
+const FULL = new Set([10077, 10047, 10023, 10028, 10002]);
+
+/** Why JetStream did not store a message. */
+export function refusalOf(server: string, { subject, code, text }: NatsRefusal): StreamError {
+  if (code === undefined) return engineError.unreachable(server, text);
+  return FULL.has(code)
+    ? engineError.full(server, subject, text)
+    : engineError.unreachable(server, `a message to ${subject} was not stored: ${text}`);
 }

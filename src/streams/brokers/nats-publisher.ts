@@ -1,28 +1,29 @@
-import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import type { StreamError } from "../../errors.ts";
-import { engineError } from "./engine-error.ts";
-
-/** The header that carries a message's number. */
-export const NUMBER_HEADER = "Mr-Number";
 
 /** Ticks without a confirmation after which one is not waited for any more: its message or its answer is lost. */
 const PATIENCE_TICKS = 6;
-/** Answers that mean want of room: a limit of the stream, the account's, the server's. */
-const FULL = new Set([10077, 10047, 10023, 10028, 10002]);
-
 interface Pending {
-  readonly queue: string;
+  readonly subject: string;
   readonly tick: number;
   readonly resolve: () => void;
   readonly reject: (problem: Error) => void;
 }
 
+/** An answer that is no confirmation. */
+export interface NatsRefusal {
+  readonly subject: string;
+  /** JetStream's own; undefined: nobody listens on the subject. Its stream is gone, or has no leader for some seconds. */
+  readonly code: number | undefined;
+  readonly text: string;
+}
+
 interface PublisherParts {
   readonly connection: NatsConnection;
-  readonly server: string;
   readonly inbox: string;
-  readonly headers: typeof import("@nats-io/transport-node").headers;
-  /** A message was not stored, for another reason than room: the session is of no use. */
+  /** Why a message was not stored. */
+  problemOf(refusal: NatsRefusal): StreamError;
+  /** A message was not stored, for a reason that passes but is not room: the connection is of no use. */
   onProblem(problem: unknown): void;
 }
 
@@ -41,13 +42,11 @@ export class NatsPublisher {
     parts.connection.subscribe(`${parts.inbox}.*`, { callback: (_, answer) => this.#onAnswer(answer) });
   }
 
-  publish(queue: string, number: number, frame: Buffer): Promise<void> {
+  publish(subject: string, body: Uint8Array, headers: MsgHdrs): Promise<void> {
     return new Promise((resolve, reject) => {
       const place = ++this.#last;
-      const headers = this.#parts.headers();
-      headers.set(NUMBER_HEADER, String(number));
-      this.#parts.connection.publish(queue, frame, { reply: `${this.#parts.inbox}.${place}`, headers });
-      this.#pending.set(place, { queue, tick: this.#tick, resolve, reject });
+      this.#parts.connection.publish(subject, body, { reply: `${this.#parts.inbox}.${place}`, headers });
+      this.#pending.set(place, { subject, tick: this.#tick, resolve, reject });
     });
   }
 
@@ -56,7 +55,7 @@ export class NatsPublisher {
     this.#tick++;
     const [oldest] = this.#pending.values();
     if (oldest !== undefined && this.#tick - oldest.tick > PATIENCE_TICKS)
-      this.#parts.onProblem(`no confirmation for a message to ${oldest.queue}`);
+      this.#parts.onProblem(`no confirmation for a message to ${oldest.subject}`);
   }
 
   /** Nothing will be confirmed any more. */
@@ -70,25 +69,35 @@ export class NatsPublisher {
     const place = Number(answer.subject.slice(this.#parts.inbox.length + 1));
     const pending = this.#pending.get(place);
     if (pending === undefined) return;
-    const problem = isConfirmation(answer.data) ? undefined : this.#problemOf(answer, pending.queue);
-    if (problem === undefined || problem.code === "MR_ENGINE_FULL") {
-      this.#pending.delete(place);
-      if (problem === undefined) pending.resolve();
-      else pending.reject(problem);
-    } else this.#parts.onProblem(problem);
+    const problem = isConfirmation(answer.data)
+      ? undefined
+      : this.#parts.problemOf(refusalIn(answer, pending.subject));
+    if (problem?.code === "MR_ENGINE_UNREACHABLE") {
+      this.#parts.onProblem(problem);
+      return;
+    }
+    this.#pending.delete(place);
+    if (problem === undefined) pending.resolve();
+    else pending.reject(problem);
   }
+}
 
-  #problemOf(answer: Msg, queue: string): StreamError {
-    const { server } = this.#parts;
-    // Nobody listens on the subject: its stream is gone, or has no leader for some seconds.
-    if (answer.data.length === 0)
-      return engineError.unreachable(server, `nobody takes messages for ${queue}`);
-    const { error } = answer.json<{ error?: { err_code?: number; description?: string } }>();
-    const text = `${error?.description ?? "an answer that is none"} (${error?.err_code ?? "no code"})`;
-    return FULL.has(error?.err_code ?? 0)
-      ? engineError.full(server, queue, text)
-      : engineError.unreachable(server, `a message to ${queue} was not stored: ${text}`);
+function refusalIn(answer: Msg, subject: string): NatsRefusal {
+  if (answer.data.length === 0)
+    return { subject, code: undefined, text: `nobody takes messages for ${subject}` };
+  // n.b. what throws here would end the reading of the connection, in silence.
+  let error: { readonly err_code?: number; readonly description?: string } | undefined;
+  try {
+    error = answer.json<{ error?: { err_code?: number; description?: string } }>().error;
+  } catch {
+    error = undefined;
   }
+  const code = error?.err_code ?? 0;
+  return {
+    subject,
+    code,
+    text: `${error?.description ?? "an answer that is none of JetStream's"} (${code})`,
+  };
 }
 
 /** Begins with `{"stream"`; where there is an error it comes first. Parsing every answer would be for nothing. */

@@ -7,13 +7,18 @@ import type { Durability } from "../contract.ts";
 import type { Arrival, BrokerSession, Intake, SessionEvents } from "./broker.ts";
 import { engineError } from "./engine-error.ts";
 import { cautionsFor } from "./nats-cautions.ts";
+import { watchNats } from "./nats-connect.ts";
+import { CONSUMER, makeConsumer } from "./nats-consumer.ts";
 import { NatsIntake } from "./nats-intake.ts";
-import { natsProblem } from "./nats-problem.ts";
+import { arrivalOf, NUMBER_HEADER } from "./nats-message.ts";
+import { natsProblem, refusalOf } from "./nats-problem.ts";
 import { NatsPublisher } from "./nats-publisher.ts";
 import { declareQueue, dropQueue, streamOf } from "./nats-queue.ts";
 import type { NatsQueueOptions } from "./nats-settings.ts";
 
 const TICK_MS = 2_000;
+/** What is in hand is told to the server every third of the time after which it would hand it out again. */
+const RENEW_TICKS = 5;
 const FAREWELL_MS = 2_000;
 /** Room for the headers of a message within the server's `max_payload`. */
 const HEADER_BYTES = 128;
@@ -37,6 +42,7 @@ export class NatsSession implements BrokerSession {
   readonly #publisher: NatsPublisher;
   readonly #timer: Timer;
   #intakes: NatsIntake[] = [];
+  #ticks = 0;
   #isOver = false;
 
   constructor(parts: SessionParts) {
@@ -44,10 +50,14 @@ export class NatsSession implements BrokerSession {
     const { connection, client, server, env } = parts;
     const onProblem = (problem: unknown): void => this.#lose(problem);
     const inbox = client.createInbox();
-    this.#publisher = new NatsPublisher({ connection, server, inbox, headers: client.headers, onProblem });
+    this.#publisher = new NatsPublisher({
+      connection,
+      inbox,
+      onProblem,
+      problemOf: (r) => refusalOf(server, r),
+    });
     this.#timer = env.timers.every(TICK_MS, () => this.#onTick(), { background: true });
-    void this.#watch();
-    void connection.closed().then((problem) => this.#lose(problem ?? "the connection was closed"));
+    void watchNats(connection, onProblem);
   }
 
   get server(): string {
@@ -82,14 +92,25 @@ export class NatsSession implements BrokerSession {
 
   publish(queue: string, number: number, frame: Buffer): Promise<void> {
     if (this.#isOver) return Promise.reject(this.#overError());
-    return this.#publisher.publish(queue, number, frame);
+    const headers = this.#parts.client.headers();
+    headers.set(NUMBER_HEADER, String(number));
+    return this.#publisher.publish(queue, frame, headers);
   }
 
   consume(queue: string, onArrival: (arrival: Arrival) => void): Intake {
     const { connection, client, jsm } = this.#parts;
-    const onProblem = (problem: unknown): void => this.#lose(problem);
-    const inbox = client.createInbox();
-    const intake = new NatsIntake({ connection, jsm, queue, inbox, onProblem }, onArrival);
+    const stream = streamOf(queue);
+    const intake = new NatsIntake(
+      {
+        connection,
+        stream,
+        consumer: CONSUMER,
+        inbox: client.createInbox(),
+        begin: () => makeConsumer(jsm, stream),
+        onProblem: (problem) => this.#lose(problem),
+      },
+      (delivery) => onArrival(arrivalOf(delivery)),
+    );
     this.#intakes = [...this.#intakes.filter(({ isDone }) => !isDone), intake];
     return intake;
   }
@@ -97,14 +118,14 @@ export class NatsSession implements BrokerSession {
   waiting(queue: string): Promise<number> {
     return this.#guard(async () => {
       const { state } = await this.#parts.jsm.streams.info(streamOf(queue));
-      const ours = this.#intakes.filter((intake) => intake.queue === queue);
+      const ours = this.#intakes.filter((intake) => intake.stream === streamOf(queue));
       return ours.reduce((left, intake) => left - intake.inHand(state.last_seq), state.messages);
     });
   }
 
   drop(queue: string): Promise<void> {
     // n.b. a consumer whose stream is removed under it is a reason to begin anew.
-    for (const intake of this.#intakes) if (intake.queue === queue) intake.close();
+    for (const intake of this.#intakes) if (intake.stream === streamOf(queue)) intake.close();
     return this.#guard(() => dropQueue(this.#parts.jsm, queue));
   }
 
@@ -128,15 +149,12 @@ export class NatsSession implements BrokerSession {
   }
 
   #onTick(): void {
+    const isToRenew = ++this.#ticks % RENEW_TICKS === 0;
     this.#publisher.tick();
-    for (const intake of this.#intakes) if (!this.#isOver) intake.tick();
-  }
-
-  /** n.b. a connection whose pings go unanswered may never close: what it has to write may not be taken, ever. */
-  async #watch(): Promise<void> {
-    for await (const status of this.#parts.connection.status()) {
-      if (status.type === "staleConnection") this.#lose("it does not answer pings");
-      if (status.type === "error") this.#lose(status.error);
+    for (const intake of this.#intakes) {
+      if (this.#isOver) return;
+      intake.tick();
+      if (isToRenew) intake.renew();
     }
   }
 

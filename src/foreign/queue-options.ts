@@ -7,7 +7,7 @@ import { FOREIGN_DRIVERS, type KnownDriver, type QueueChoice } from "./drivers.t
 export interface QueueAccess {
   /** In place of user and password in the URL: `secret("ORDERS_MQ")`, or both in plain. */
   readonly credentials?: Credentials;
-  /** The authority to trust with `rediss://`: the content of a PEM file. */
+  /** The authority to trust with TLS: the content of a PEM file. */
   readonly ca?: string;
   /** Our certificate and its key, as `ca`. */
   readonly cert?: string;

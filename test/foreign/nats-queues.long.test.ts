@@ -236,7 +236,11 @@ describe("a subject", () => {
     const heard: Seen[] = [];
     others.subscribe("answers.>", {
       callback: (_, { subject, data, headers }) =>
-        void heard.push({ subject, body: Buffer.from(data).toString(), tenant: headers?.get("tenant") ?? "" }),
+        void heard.push({
+          subject,
+          body: Buffer.from(data).toString(),
+          tenant: headers?.get("tenant") ?? "",
+        }),
     });
     const p = pipeline("talk");
     const feeds = ["one", "two"].map((name) =>

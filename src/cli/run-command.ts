@@ -1,5 +1,6 @@
 import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
+import { MAX_INSTANCES } from "../run/handle-verbs.ts";
 import type { GivenInput } from "../run/job-input.ts";
 import { LocalRun } from "../run/local-run.ts";
 import { streamsOf } from "../run/streams-url.ts";
@@ -205,10 +206,10 @@ function instancesOf(given: readonly string[]): Map<string, number> {
   for (const text of given) {
     const match = /^([^=]+)=(\d{1,4})$/.exec(text);
     const count = Number(match?.[2]);
-    if (match === null || !(count >= 1)) {
+    if (match === null || !(count >= 1 && count <= MAX_INSTANCES)) {
       throw new UsageError(
         "MR_USAGE",
-        `instances ${JSON.stringify(text)}: write stage=number, with a number of at least 1`,
+        `instances ${JSON.stringify(text)}: write stage=number, with a number from 1 to ${MAX_INSTANCES}`,
       );
     }
     instances.set(match[1] as string, count);

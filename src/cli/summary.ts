@@ -44,7 +44,8 @@ export function summaryOf(
     lines.push(`processed again: ${grouped(items)} ${REPEATED[cause] ?? cause.replaceAll("-", " ")}`);
   }
   for (const [stage, counts] of Object.entries(result.stages)) {
-    const left = unsettledOf(counts);
+    // n.b. what is pushed for later is counted by nobody yet.
+    const left = unsettledOf(counts) || (result.unsettled?.[stage] ?? 0);
     if (left === 0) continue;
     const what = status === "completed" ? " (a bug: please report it)" : data === undefined ? "" : ", kept";
     lines.push(`${stage}: ${grouped(left)} not settled yet${what}`);

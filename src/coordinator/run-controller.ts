@@ -35,7 +35,7 @@ export class RunController {
   readonly startedAtMs: number;
   readonly #env: Env;
   readonly #client: MmopClient;
-  readonly #setbacks = new Setbacks();
+  readonly #setbacks: Setbacks;
   readonly #staff: Staff;
   readonly #draining = new Set<string>();
   readonly #complete = new Set<string>();
@@ -59,6 +59,7 @@ export class RunController {
     this.deployment = deployment;
     this.startedAtMs = env.clock.now();
     const { agent, run, shape, instances } = deployment;
+    this.#setbacks = new Setbacks(shape.name);
     this.#staff = new Staff({
       client,
       agent,
@@ -234,11 +235,9 @@ export class RunController {
     const candidates = isStill ? quiet.filter((stage) => !this.#draining.has(stage)) : [];
     // n.b. all of them before the first is told: from here on nothing is put back on any of them.
     for (const stage of candidates) this.#draining.add(stage);
+    const { agent, run } = this.deployment;
     for (const stage of candidates) {
-      await this.#client.request("agent.complete-stage", this.deployment.agent, {
-        run: this.deployment.run,
-        stage,
-      });
+      await this.#client.request("agent.complete-stage", agent, { run, stage });
       if (this.instancesOf(stage) === 0) this.#setComplete(stage);
     }
     if (this.deployment.shape.nodes.every(({ name }) => this.#complete.has(name))) {
@@ -250,7 +249,7 @@ export class RunController {
   /** Puts dead letters back on a stage, which is not completed meanwhile. Throws RunError MR_STAGE_COMPLETED. */
   async replay(stage: string, ids: readonly string[]): Promise<ReplyOf<"coord.dead-replay">> {
     const { agent, run } = this.deployment;
-    if (this.isOver || this.#draining.has(stage) || this.#complete.has(stage)) {
+    if (this.isOver || this.#isDone(stage)) {
       throw new RunError("MR_STAGE_COMPLETED", `stage ${stage} of run ${run}: it has completed`);
     }
     const release = this.#holds.hold(stage);

@@ -29,7 +29,12 @@ export interface Setback {
 
 /** Counts what goes wrong in a row, and says when it is enough to give the run up. */
 export class Setbacks {
+  readonly #pipeline: string;
   readonly #rows = new Map<string, { count: number; settled: number }>();
+
+  constructor(pipeline: string) {
+    this.#pipeline = pipeline;
+  }
 
   /** The reason why the run has failed, or undefined while it may go on. */
   add(node: NodeShape, setback: Setback): { code: Reason; message: string } | undefined {
@@ -46,12 +51,12 @@ export class Setbacks {
       case "source-failed": {
         const lasting = LASTING.find((code) => code === setback.error?.code);
         if (lasting !== undefined)
-          return { code: lasting, message: `${sourceName(node)}: ${setback.error?.message}` };
+          return { code: lasting, message: `${this.#sourceName(node)}: ${setback.error?.message}` };
         return row.count < node.settings.retry.attempts
           ? undefined
           : {
               code: "MR_SOURCE_FAILED",
-              message: `${sourceName(node)}: it threw ${row.count} times in a row; last: ${last}`,
+              message: `${this.#sourceName(node)}: it threw ${row.count} times in a row; last: ${last}`,
             };
       }
       case "setup-failed":
@@ -65,7 +70,7 @@ export class Setbacks {
         // It would hang again, each time for as long as a call may take.
         if (node.part === "combine") {
           const { timeoutMs } = node.settings;
-          const message = `combine: it did not settle within timeoutMs ${timeoutMs} ms and its grace`;
+          const message = `combine of job ${this.#pipeline}: it did not settle within timeoutMs ${timeoutMs} ms and its grace`;
           return { code: "MR_COMBINE_FAILED", message };
         }
         return this.#idleDeaths(stage, row.count, last);
@@ -82,13 +87,13 @@ export class Setbacks {
     return { code: "MR_INSTANCE_FAILING", message };
   }
 
+  /** A job's split is a source to the run, and a function of theirs to people. */
+  #sourceName({ name, part }: NodeShape): string {
+    return part === "split" ? `split of job ${this.#pipeline}` : `source ${name}`;
+  }
+
   /** An instance has begun to work: its setup is good. */
   started(stage: string): void {
     this.#rows.delete(`${stage}/setup-failed`);
   }
-}
-
-/** A job's split is a source to the run, and a function of theirs to people. */
-function sourceName({ name, part }: NodeShape): string {
-  return part === "split" ? "split" : `source ${name}`;
 }

@@ -32,6 +32,8 @@ export interface RunResult<Result = unknown> {
   readonly stages: Readonly<Record<string, Counts>>;
   /** Dead letters that lie in the run now; `dead` of its stages also counts those that were replayed or dropped. */
   readonly deadLetters: number;
+  /** Items that are kept, by stage: waiting, in hand or delayed when the run ended. None: left out. */
+  readonly unsettled?: Readonly<Record<string, number>>;
   /** Items processed again, by cause. */
   readonly repeats: Readonly<Record<string, number>>;
   readonly durationMs: number;

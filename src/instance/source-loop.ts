@@ -4,11 +4,11 @@ import type { Timer } from "../env/env.ts";
 import { recordKeys } from "../records/record-store.ts";
 import type { StreamConnection } from "../streams/connection.ts";
 import { decodeStandalone, packValue } from "../wire/item-codec.ts";
-import { Backpressure } from "./backpressure.ts";
 import { targetsOf } from "./edges.ts";
 import { GivenItems } from "./given-items.ts";
 import { Outputs } from "./outputs.ts";
 import { SourceContext } from "./source-context.ts";
+import { SourceGate } from "./source-gate.ts";
 import { SourceIteration } from "./source-iteration.ts";
 import type { SourceLoopOptions } from "./source-loop-options.ts";
 import { readSourceState, SourceOrigins, type SourceState, setToken } from "./source-state.ts";
@@ -23,8 +23,6 @@ const ITEMS_WORTH_A_CHECKPOINT = 256;
 const MAX_STEP_MS = 1_000;
 /** A source that is stopped gets so long to reach its `finally`: one that waits for something may never do. */
 const MAX_ENDING_MS = 1_000;
-/** Yielded and not confirmed: beyond this the source waits. */
-const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
 
 /**
  * Runs a source: takes what it yields, routes it, stores it with its checkpoints.
@@ -39,7 +37,7 @@ export class SourceLoop {
   readonly #outputs: Outputs;
   readonly #transactions: Transactions;
   readonly #key: string;
-  readonly #backpressure: Backpressure | undefined;
+  readonly #gate: SourceGate;
   #connection: StreamConnection | undefined;
   #state: SourceState | undefined;
   #given = new GivenItems({ given: [], laned: {} });
@@ -56,15 +54,12 @@ export class SourceLoop {
   #hasProgressed = false;
   #iteration: SourceIteration | undefined;
   #refused: Error | undefined;
-  /** The next item is not asked for. */
-  #isPaused = false;
-  #isDiskLow = false;
 
   constructor(options: SourceLoopOptions) {
     const { env, definition, node } = options;
     this.#options = options;
     const origins = new SourceOrigins(options.scope.run, node.name);
-    this.#backpressure = Backpressure.of(definition, node.name);
+    this.#gate = new SourceGate(definition, node.name);
     this.#key = recordKeys.sourceState(node.name);
     this.#outputs = new Outputs(env, targetsOf(definition, node.name), (place, count) => {
       const state = this.#state as SourceState;
@@ -103,8 +98,7 @@ export class SourceLoop {
       try {
         const connection = await this.#options.connect({
           onFull: (stages, isDiskLow) => {
-            this.#isDiskLow = isDiskLow;
-            this.#backpressure?.full(stages);
+            this.#gate.full(stages, isDiskLow);
             this.#wake?.();
           },
           onConfirmed: (n) => {
@@ -119,8 +113,7 @@ export class SourceLoop {
           },
           onClose: () => {
             this.#connection = undefined;
-            this.#backpressure?.reset();
-            this.#isDiskLow = false;
+            this.#gate.reset();
             // n.b. also while it is being stopped: what it has yielded is still to be stored.
             if (!this.#closed) void this.#connect();
           },
@@ -248,15 +241,12 @@ export class SourceLoop {
 
   get #isCrowded(): boolean {
     const bytes = this.#transactions.unconfirmedBytes + this.#outputs.pendingBytes;
-    if (bytes > MAX_UNCONFIRMED_BYTES) return true;
-    // n.b. one that is being stopped looks for a good place to end at, not for room.
-    if (this.#stopping || this.#isPaused || this.#isDiskLow) return !this.#stopping;
-    return this.#backpressure?.isHeld(this.#transactions.outputsOnTheirWay, bytes) === true;
+    return this.#gate.isShut(bytes, this.#transactions.outputsOnTheirWay, this.#stopping);
   }
 
   /** No item is asked for any more, or they are again. */
   pause(paused: boolean): void {
-    this.#isPaused = paused;
+    this.#gate.isPaused = paused;
     this.#wake?.();
   }
 

@@ -6,26 +6,21 @@ import { RunEvents } from "../coordinator/run-events.ts";
 import { noteClosed, sightOf } from "../coordinator/stream-sight.ts";
 import { checkGraph } from "../definition/check-graph.ts";
 import { runOver } from "../definition/inputs.ts";
-import { pacingByStage } from "../definition/pacing.ts";
 import type { RunResult } from "../definition/run-result.ts";
-import { type Definition, hasStream, type PipelineShape, partitionsByStage } from "../definition/shape.ts";
+import type { Definition, PipelineShape } from "../definition/shape.ts";
 import { shapeOf } from "../definition/shape-of.ts";
 import { validateParams } from "../definition/validate-params.ts";
 import type { Env, Timers } from "../env/env.ts";
-import { loopbackPair } from "../env/loopback.ts";
 import { type ErrorInfo, errorInfo, RunError } from "../errors.ts";
 import type { GetRecord } from "../instance/large-record.ts";
 import type { FromInstance } from "../instance/messages.ts";
-import { StreamConnection } from "../streams/connection.ts";
 import type { StreamEngine } from "../streams/contract.ts";
-import { openEngine } from "../streams/open-engine.ts";
-import { STREAM_PROTOCOL_VERSION, type StatsAnswer, type StreamEvent } from "../streams/protocol.ts";
-import { StreamServer } from "../streams/server.ts";
+import type { StatsAnswer, StreamEvent } from "../streams/protocol.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { keepBlobsInMemory } from "./in-process-blobs.ts";
 import type { InProcessHandle } from "./in-process-instance.ts";
 import { inProcessLetters } from "./in-process-letters.ts";
 import { InProcessStaff } from "./in-process-staff.ts";
+import { InProcessStreams } from "./in-process-streams.ts";
 import { jobOutcome } from "./job-outcome.ts";
 import { Pushes } from "./pushes.ts";
 import { runResultOf } from "./run-result.ts";
@@ -63,8 +58,7 @@ export class InProcessRun {
   /** Its dead letters; of a run that is over they can be read, and no more. */
   readonly dead: DeadLetters;
   readonly #options: InProcessOptions;
-  readonly #server: StreamServer;
-  readonly #secret: string;
+  readonly #streams: InProcessStreams;
   readonly #startedAt: number;
   readonly #staff: InProcessStaff;
   readonly #complete = new Set<string>();
@@ -73,7 +67,6 @@ export class InProcessRun {
   readonly events: RunEvents;
   /** Push sources that take no more items. */
   readonly #closed = new Set<string>();
-  #control: StreamConnection | undefined;
   #looking = false;
   #lookAgain = false;
   #status: "running" | RunResult["status"] = "running";
@@ -81,18 +74,17 @@ export class InProcessRun {
   #error: ErrorInfo | undefined;
   #onOver: (() => void)[] = [];
 
-  private constructor(options: InProcessOptions, params: unknown, server: StreamServer, secret: string) {
+  private constructor(options: InProcessOptions, params: unknown, streams: InProcessStreams) {
     const { env, definition } = options;
     this.#options = options;
     this.events = new RunEvents(env.clock);
-    this.#server = server;
-    this.#secret = secret;
+    this.#streams = streams;
     this.#startedAt = env.clock.mono();
     this.shape = shapeOf(definition);
     this.dead = inProcessLetters({
       env,
       definition: options.definition,
-      server,
+      server: streams.server,
       holds: this.#holds,
       isCompleted: (stage) => this.#status !== "running" || this.#draining.has(stage),
       onReplayed: () => void this.#look(),
@@ -100,7 +92,7 @@ export class InProcessRun {
     this.run = `in-process-${env.random.bytes(3).toString("hex")}`;
     this.pushes = new Pushes(env, this.shape, async () => {
       if (this.#status !== "running") throw runOver(this.run, this.#status);
-      return { socket: this.#connect(), secret };
+      return { socket: streams.connect(), secret: streams.secret };
     });
     this.#staff = this.#newStaff(params);
     const status = (): string => (this.#stopping && this.#status === "running" ? "draining" : this.#status);
@@ -117,7 +109,7 @@ export class InProcessRun {
       look: () => this.#look(),
       emit: (happening) => this.events.emit(happening),
       closeInput: async (source) => {
-        await (this.#control as StreamConnection).request("close", { stream: source });
+        await streams.control.request("close", { stream: source });
         this.#closed.add(source);
       },
     });
@@ -128,14 +120,15 @@ export class InProcessRun {
     return new InProcessStaff({
       env,
       run: this.run,
+      pipeline: this.shape.name,
       nodes: this.shape.nodes,
       instances,
       params,
       ...("input" in this.#options && { input: this.#options.input }),
-      secret: this.#secret,
+      secret: this.#streams.secret,
       definitionOf: (handle) => probe?.definitionOf(handle) ?? definition,
-      connect: () => this.#connect(),
-      control: () => this.#control as StreamConnection,
+      connect: () => this.#streams.connect(),
+      control: () => this.#streams.control,
       onMessage,
       onHappening: (happening) => this.events.emit(happening),
       onSourceDone: (source) => this.#setComplete(source),
@@ -155,38 +148,18 @@ export class InProcessRun {
     const { env, definition } = options;
     checkGraph(definition);
     const params = await validateParams(definition, options.params);
-    const { engine } = await openEngine(env, { kind: "memory", directory: "", durability: "process" });
-    keepBlobsInMemory(env, engine);
-    options.probe?.onEngine(engine);
-    const secret = env.random.bytes(8).toString("hex");
-    const server = new StreamServer(env, engine, { boot: secret, secret });
-    const run = new InProcessRun(options, params, server, secret);
+    const run = new InProcessRun(options, params, await InProcessStreams.make(env, options.probe ?? {}));
     await run.#begin();
     return run;
   }
 
   async #begin(): Promise<void> {
-    const { nodes } = this.shape;
-    await this.#server.open(
-      nodes.filter(hasStream).map((node) => node.name),
-      {
-        inputs: nodes.filter((node) => node.input === "push").map((node) => node.name),
-        pacing: pacingByStage(this.shape),
-        partitions: partitionsByStage(this.shape),
-      },
-    );
-    this.#control = await StreamConnection.greet(
-      this.#connect(),
-      { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "run", secret: this.#secret },
-      {
-        onEvent: (event) => {
-          if (event.kind === "empty") void this.#look();
-          if (event.kind === "breaker") this.#onBreaker(event);
-          if (event.kind === "suspects") void this.#staff.tendSuspects(event.stage);
-        },
-      },
-    );
-    for (const node of [...nodes].reverse()) await this.#staff.fill(node.name);
+    await this.#streams.open(this.shape, (event) => {
+      if (event.kind === "empty") void this.#look();
+      if (event.kind === "breaker") this.#onBreaker(event);
+      if (event.kind === "suspects") void this.#staff.tendSuspects(event.stage);
+    });
+    for (const node of [...this.shape.nodes].reverse()) await this.#staff.fill(node.name);
     void this.#look();
   }
 
@@ -202,12 +175,6 @@ export class InProcessRun {
     void this.stop();
   }
 
-  #connect(): ReturnType<typeof loopbackPair>[0] {
-    const [ours, theirs] = loopbackPair(this.#options.probe?.sockets ?? this.#options.env.timers);
-    this.#server.accept(theirs);
-    return ours;
-  }
-
   #isDone(stage: string): boolean {
     return this.#complete.has(stage) || this.#draining.has(stage);
   }
@@ -216,10 +183,6 @@ export class InProcessRun {
     if (this.#complete.has(stage)) return;
     this.#complete.add(stage);
     this.events.emit({ kind: "stage", stage, status: "completed" });
-  }
-
-  async #scan(): Promise<StatsAnswer> {
-    return await (this.#control as StreamConnection).request("stats", {});
   }
 
   async #look(): Promise<void> {
@@ -240,9 +203,9 @@ export class InProcessRun {
 
   async #completeStages(): Promise<void> {
     const progress = { shape: this.shape, complete: this.#complete };
-    if (hasOpenInput(progress, this.#closed)) noteClosed(await this.#scan(), this.#closed);
+    if (hasOpenInput(progress, this.#closed)) noteClosed(await this.#streams.scan(), this.#closed);
     if (!mayComplete(progress, this.#draining, this.#closed)) return;
-    const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#scan()));
+    const quiet = await quietNodes(progress, this.#holds, async () => sightOf(await this.#streams.scan()));
     const isStill = quiet !== undefined && !quiet.some((stage) => this.#holds.has(stage));
     if (!isStill) this.#lookAgain = true;
     for (const name of isStill ? quiet.filter((known) => !this.#draining.has(known)) : []) {
@@ -252,14 +215,13 @@ export class InProcessRun {
   }
 
   async #finish(status: RunResult["status"]): Promise<void> {
-    this.#stats = await this.#scan();
-    const get: GetRecord = async (key) =>
-      (await (this.#control as StreamConnection).request("get", { key })).value;
+    this.#stats = await this.#streams.scan();
+    const get: GetRecord = async (key) => (await this.#streams.control.request("get", { key })).value;
     this.#outcome = await jobOutcome(this.shape, { status, errorCode: this.#error?.code }, get);
     this.#status = status;
     this.events.emit({ kind: "status", status });
     this.pushes.fail(runOver(this.run, status));
-    await this.#server.close();
+    await this.#streams.server.close();
     for (const listener of this.#onOver.splice(0)) listener();
   }
 
@@ -275,7 +237,7 @@ export class InProcessRun {
 
   /** Counts so far. */
   async counts(): Promise<Pick<StatsAnswer, "counts" | "streams">> {
-    return this.#stats ?? (await this.#scan());
+    return this.#stats ?? (await this.#streams.scan());
   }
 
   /** See `Handle.close`. */

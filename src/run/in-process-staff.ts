@@ -15,6 +15,7 @@ import { type InProcessEnd, type InProcessHandle, InProcessInstance } from "./in
 export interface InProcessStaffOptions {
   readonly env: Env;
   readonly run: string;
+  readonly pipeline: string;
   readonly nodes: readonly NodeShape[];
   readonly instances: ReadonlyMap<string, number>;
   readonly params: unknown;
@@ -55,7 +56,7 @@ export class InProcessStaff {
   readonly #places = new Set<Place>();
   readonly #targets: Map<string, number>;
   readonly #held = new Map<string, Hold>();
-  readonly #setbacks = new Setbacks();
+  readonly #setbacks: Setbacks;
   /** Stages that have an instance for suspects. */
   readonly #tended = new Set<string>();
   #isEnding = false;
@@ -63,6 +64,7 @@ export class InProcessStaff {
 
   constructor(options: InProcessStaffOptions) {
     this.#options = options;
+    this.#setbacks = new Setbacks(options.pipeline);
     this.#nodes = new Map(options.nodes.map((node) => [node.name, node]));
     this.#targets = firstTargets(options);
   }

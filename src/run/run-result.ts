@@ -4,12 +4,17 @@ import type { Counts, RunResult } from "../definition/run-result.ts";
 import type { PipelineShape } from "../definition/shape.ts";
 import type { ErrorInfo } from "../errors.ts";
 
+/** The last that was seen of a run's streams. */
+type LastSeen = Pick<Stats, "counts"> & {
+  readonly streams: readonly { readonly name: string; readonly unsettled: number }[];
+};
+
 /** Puts a run's result together from the last that was seen of its streams. */
 export function runResultOf(
   run: string,
   shape: PipelineShape,
   status: RunResult["status"],
-  stats: Pick<Stats, "counts"> | undefined,
+  stats: LastSeen | undefined,
   durationMs: number,
   error: ErrorInfo | undefined,
   /** Default: as many as have died. */
@@ -26,10 +31,15 @@ export function runResultOf(
       repeats[cause] = (repeats[cause] ?? 0) + value;
     }
   }
+  const left = (stats?.streams ?? []).filter(({ unsettled }) => unsettled > 0);
   return {
     run,
     status,
     stages,
+    ...(status !== "completed" &&
+      left.length > 0 && {
+        unsettled: Object.fromEntries(left.map(({ name, unsettled }) => [name, unsettled])),
+      }),
     deadLetters: deadLetters ?? Object.values(stages).reduce((sum, { dead }) => sum + dead, 0),
     repeats,
     durationMs: Math.round(durationMs),

@@ -1,12 +1,13 @@
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError, ProtocolError, RunError, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { packValue, unpackValue } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/item-codec.ts";
 import { StreamConnection } from "./connection.ts";
-import { MESSAGE, STREAM_PROTOCOL_VERSION, type TransactHead } from "./protocol.ts";
+import { STREAM_PROTOCOL_VERSION } from "./protocol.ts";
 import { PushFrames, type PushPlan } from "./push-frames.ts";
 import { PushQueue } from "./push-queue.ts";
 import { PushTick } from "./push-tick.ts";
+import { UnconfirmedPushes } from "./unconfirmed-pushes.ts";
 
 export interface PusherOptions {
   readonly env: Env;
@@ -28,13 +29,6 @@ const NOTHING_TO_DO = Promise.resolve();
 /** A push that has waited so long for room is refused. */
 const PATIENCE_MS = 30_000;
 
-interface Sent {
-  readonly head: TransactHead;
-  readonly blobs: readonly Buffer[];
-  readonly bytes: number;
-  readonly tick: PushTick;
-}
-
 /**
  * Puts items from outside into a push source's stream.
  *
@@ -49,16 +43,13 @@ interface Sent {
 export class Pusher {
   readonly #options: PusherOptions;
   readonly #name: string;
-  readonly #key: string;
   readonly #frames: PushFrames;
   /** Pushes for which there is no room yet. */
   readonly #queue: PushQueue;
   /** In the frames in the making. */
   #tick: PushTick | undefined;
   #isScheduled = false;
-  readonly #sent = new Map<number, Sent>();
-  #sentBytes = 0;
-  #number = 0;
+  readonly #unconfirmed: UnconfirmedPushes;
   #connection: StreamConnection | undefined;
   #isConnecting = false;
   #over: Error | undefined;
@@ -70,7 +61,8 @@ export class Pusher {
   constructor(options: PusherOptions) {
     this.#options = options;
     this.#name = options.env.random.bytes(8).toString("hex");
-    this.#key = recordKeys.sourceState(recordKeys.pusher(options.source, this.#name));
+    const key = recordKeys.sourceState(recordKeys.pusher(options.source, this.#name));
+    this.#unconfirmed = new UnconfirmedPushes(key);
     this.#frames = new PushFrames(options.env, options.source);
     const { env, source, isPatient = false } = options;
     this.#queue = new PushQueue({
@@ -96,7 +88,9 @@ export class Pusher {
   }
 
   get #isFull(): boolean {
-    return this.#isHeld || this.#isDiskLow || this.#sentBytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES;
+    return (
+      this.#isHeld || this.#isDiskLow || this.#unconfirmed.bytes + this.#frames.bytes > MAX_UNCONFIRMED_BYTES
+    );
   }
 
   get #refusesAtOnce(): boolean {
@@ -133,28 +127,8 @@ export class Pusher {
     const tick = this.#tick;
     if (tick === undefined) return;
     this.#tick = undefined;
-    const frames = this.#frames.take();
-    const n = ++this.#number;
-    const append = frames.map(
-      ({ stream, count, delayMs }) => [stream, count, delayMs, true] as [string, number, number, boolean],
-    );
-    const blobs = frames.map(({ bytes }) => bytes);
-    blobs.push(packValue({ n }));
-    let bytes = 256;
-    for (const blob of blobs) bytes += blob.length;
-    const references = frames.flatMap((frame) => frame.blobs ?? []);
-    const head = {
-      n,
-      settle: [],
-      append,
-      records: [[this.#key, true] as const],
-      counts: [],
-      ...(references.length === 0 ? {} : { blobs: references.map((blob) => [blob, 1] as const) }),
-    };
-    this.#sent.set(n, { head, blobs, bytes, tick });
-    this.#sentBytes += bytes;
-    if (this.#connection !== undefined) this.#connection.send(MESSAGE.transact, head, blobs);
-    else void this.#connect();
+    this.#unconfirmed.add(this.#frames.take(), tick, this.#connection);
+    if (this.#connection === undefined) void this.#connect();
   }
 
   async #connect(): Promise<void> {
@@ -212,13 +186,13 @@ export class Pusher {
     });
     const state = connection.welcome.sourceState;
     const durable = state === undefined ? 0 : (unpackValue(state) as { n: number }).n;
-    for (const n of [...this.#sent.keys()]) {
+    for (const n of this.#unconfirmed.numbers) {
       if (n <= durable) this.#settle(n, undefined);
       else if (this.#refusesAtOnce) this.#settle(n, this.#diskLow());
     }
     if (isOver) throw new StreamError("MR_STREAM_CLOSED", "streams process: it closed the connection");
     this.#connection = connection;
-    for (const { head, blobs } of this.#sent.values()) connection.send(MESSAGE.transact, head, blobs);
+    this.#unconfirmed.resend(connection);
   }
 
   #lost(connection: StreamConnection): void {
@@ -227,16 +201,12 @@ export class Pusher {
     // Whether it is full will be said anew.
     this.#isHeld = false;
     this.#isDiskLow = false;
-    if (this.#sent.size > 0) void this.#connect();
+    if (!this.#unconfirmed.isEmpty) void this.#connect();
     else this.#takeQueued();
   }
 
   #settle(n: number, error: Error | undefined): void {
-    const sent = this.#sent.get(n);
-    if (sent === undefined) return;
-    this.#sent.delete(n);
-    this.#sentBytes -= sent.bytes;
-    sent.tick.end(error);
+    if (!this.#unconfirmed.settle(n, error)) return;
     this.#takeQueued();
     this.#checkIdle();
   }
@@ -249,16 +219,14 @@ export class Pusher {
   }
 
   #checkIdle(): void {
-    if (this.#sent.size > 0 || this.#tick !== undefined || !this.#queue.isEmpty) return;
+    if (!this.#unconfirmed.isEmpty || this.#tick !== undefined || !this.#queue.isEmpty) return;
     for (const listener of this.#whenIdle.splice(0)) listener();
   }
 
   /** No more can be pushed: what is not confirmed is rejected with this. */
   fail(error: Error): void {
     this.#over ??= error;
-    for (const { tick } of this.#sent.values()) tick.end(error);
-    this.#sent.clear();
-    this.#sentBytes = 0;
+    this.#unconfirmed.fail(error);
     this.#tick?.end(error);
     this.#tick = undefined;
     for (const waiting of this.#queue.splice()) waiting.reject(error);
@@ -283,15 +251,7 @@ export class Pusher {
     );
     const connection = this.#connection;
     if (connection === undefined) return;
-    // Nobody will ask any more how far this pusher came.
-    const n = ++this.#number;
-    connection.send(MESSAGE.transact, {
-      n,
-      settle: [],
-      append: [],
-      records: [[this.#key, false]],
-      counts: [],
-    });
+    this.#unconfirmed.forget(connection);
     connection.end();
   }
 }

@@ -1,6 +1,7 @@
-import { buildFrame, Frame, type ItemMeta, pushVarint } from "./frame.ts";
+import { buildFrame, Frame, type ItemMeta } from "./frame.ts";
 import { ORIGIN_BYTES } from "./ids.ts";
 import { type ItemDecoder, ItemEncoder } from "./item-codec.ts";
+import { pushVarint } from "./item-lengths.ts";
 
 /** The item of a frame that holds one. Throws CorruptionError, and what the decoder throws. */
 export function onlyItem(bytes: Uint8Array, decoder: ItemDecoder): unknown {

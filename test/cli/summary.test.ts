@@ -72,6 +72,19 @@ test("a run that failed: why, what is left, where to read on and what resumes it
   });
 });
 
+test("of a stopped run what is pushed for later is shown as well, though no count has it yet", () => {
+  const stopped: RunResult = {
+    ...RESULT,
+    status: "stopped",
+    stages: { feed: NOTHING, check: { ...NOTHING, accepted: 10, completed: 8 } },
+    unsettled: { feed: 3, check: 2 },
+  };
+
+  expect(summaryOf(stopped, OPTIONS).lines).toEqual(
+    expect.arrayContaining(["feed: 3 not settled yet, kept", "check: 2 not settled yet, kept"]),
+  );
+});
+
 test("of a run in memory nothing is kept, and nothing is said of looking at it later", () => {
   const { lines } = summaryOf({ ...RESULT, status: "stopped" }, { ...OPTIONS, data: undefined });
 

@@ -13,7 +13,7 @@ const setback = (cause: string, settled = 0, progressed = false) => ({
 });
 
 test("a source fails the run when it throws as often as it has attempts, in a row", () => {
-  const setbacks = new Setbacks();
+  const setbacks = new Setbacks("j");
   expect(setbacks.add(node, setback("source-failed"))).toBeUndefined();
   expect(setbacks.add(node, setback("source-failed"))).toBeUndefined();
   expect(setbacks.add(node, setback("source-failed", 0, true))).toBeUndefined();
@@ -22,7 +22,7 @@ test("a source fails the run when it throws as often as it has attempts, in a ro
 });
 
 test("a setup fails the run the fifth time in a row; one that succeeds begins a new row", () => {
-  const setbacks = new Setbacks();
+  const setbacks = new Setbacks("j");
   for (let i = 0; i < 4; i++) expect(setbacks.add(node, setback("setup-failed"))).toBeUndefined();
   setbacks.started("s");
   for (let i = 0; i < 4; i++) expect(setbacks.add(node, setback("setup-failed"))).toBeUndefined();
@@ -30,7 +30,7 @@ test("a setup fails the run the fifth time in a row; one that succeeds begins a 
 });
 
 test("deaths fail the run only when nothing is settled between them", () => {
-  const setbacks = new Setbacks();
+  const setbacks = new Setbacks("j");
   for (let i = 0; i < 100; i++) expect(setbacks.add(node, setback("crashed", i))).toBeUndefined();
   for (let i = 0; i < 8; i++) expect(setbacks.add(node, setback("crashed", 99))).toBeUndefined();
   expect(setbacks.add(node, setback("crashed", 99))).toMatchObject({ code: "MR_INSTANCE_FAILING" });
@@ -38,8 +38,8 @@ test("deaths fail the run only when nothing is settled between them", () => {
 
 test("a job's split that throws is called by the name that its author gave it", () => {
   const split = { name: "split", kind: "source", part: "split", settings: { retry: { attempts: 1 } } };
-  expect(new Setbacks().add(split as unknown as NodeShape, setback("source-failed"))).toEqual({
+  expect(new Setbacks("j").add(split as unknown as NodeShape, setback("source-failed"))).toEqual({
     code: "MR_SOURCE_FAILED",
-    message: "split: it threw 1 times in a row; last: exit code 1",
+    message: "split of job j: it threw 1 times in a row; last: exit code 1",
   });
 });

@@ -76,13 +76,18 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
+export type { MessageProperties, ReadableProperty } from "./foreign/amqp-message.ts";
 export type { CodecOption, QueueCodec } from "./foreign/codec.ts";
 export type { Credentials } from "./foreign/credentials.ts";
 export { fromQueue } from "./foreign/from-queue.ts";
 export type {
+  FromAmqp,
+  FromNats,
   FromQueueOptions,
   FromRedis,
   QueueAccess,
+  ToAmqp,
+  ToNats,
   ToQueueOptions,
   ToRedis,
 } from "./foreign/queue-options.ts";

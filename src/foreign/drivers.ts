@@ -4,6 +4,8 @@ import type { ForeignDriver } from "./foreign-driver.ts";
 export interface QueueChoice {
   readonly needs: readonly string[];
   readonly may?: readonly string[];
+  /** Of those that must be there: `""` means something. */
+  readonly mayBeEmpty?: readonly string[];
 }
 
 /** What can be said of a driver before it is loaded: every instance reads its pipeline, few have a foreign queue. */
@@ -15,6 +17,16 @@ export interface KnownDriver {
   readonly to: readonly QueueChoice[];
   load(): Promise<ForeignDriver>;
 }
+
+const AMQP: KnownDriver = {
+  name: "RabbitMQ",
+  from: [{ needs: ["queue"], may: ["properties"] }],
+  to: [
+    { needs: ["queue"], may: ["mandatory", "properties"] },
+    { needs: ["exchange"], may: ["routingKey", "mandatory", "properties"], mayBeEmpty: ["exchange"] },
+  ],
+  load: async () => (await import("./amqp-queues.ts")).amqpQueues,
+};
 
 const REDIS: KnownDriver = {
   name: "Redis",
@@ -41,6 +53,8 @@ const NATS: KnownDriver = {
 
 /** By the scheme of their URLs. */
 export const FOREIGN_DRIVERS: Readonly<Record<string, KnownDriver>> = {
+  "amqp:": AMQP,
+  "amqps:": AMQP,
   "redis:": REDIS,
   "rediss:": REDIS,
   "nats:": NATS,

@@ -34,11 +34,11 @@ interface DoorContext {
  * const orders = p.source("orders", fromQueue<Order>("redis://127.0.0.1", { stream: "orders" }));
  * ```
  *
- * Needs the client library of the broker: for Redis `npm install ioredis`, for NATS
+ * Needs the client library of the broker: for RabbitMQ `npm install amqplib`, for Redis `npm install ioredis`, for NATS
  * `npm install @nats-io/transport-node @nats-io/jetstream`. A NATS subject without a stream is read and written at most
  * once: NATS keeps nothing of it.
  *
- * @param url `redis://[user:password@]host[:port][/database]`, `rediss://…`, `nats://[user:password@]host[:port]`
+ * @param url `amqp://[user:password@]host[:port][/vhost]`, `amqps://…`, `redis://[user:password@]host[:port][/database]`, `rediss://…`, `nats://[user:password@]host[:port]`
  * @throws DefinitionError MR_BAD_OPTION. A broker that refuses us fails the source's setup.
  */
 export function fromQueue(

@@ -18,6 +18,7 @@ import { NatsStreamWriter } from "./nats-stream-writer.ts";
 import { isPattern, isSubject } from "./nats-subject.ts";
 import { NatsSubjectReader } from "./nats-subject-reader.ts";
 import { NatsSubjectWriter } from "./nats-subject-writer.ts";
+import { ownOf } from "./own-of.ts";
 
 const name = rule("a name without dots, stars and spaces", (value) =>
   typeof value === "string" && /^[^\s.*>/\\]+$/.test(value) ? value : undefined,
@@ -91,9 +92,4 @@ function accessOf(url: string, { credentials, options }: ForeignSettings): NatsS
   if (credentials === undefined) return settings;
   const { user, password } = credentials;
   return { ...settings, login: user === "" ? { token: password } : { user, pass: password } };
-}
-
-/** The options that a group of rules knows; the others were for all drivers. */
-function ownOf({ options }: ForeignSettings, { fields = {} }: { readonly fields?: object }): object {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => name in fields));
 }

@@ -1,4 +1,5 @@
 import { DefinitionError } from "../errors.ts";
+import type { MessageProperties, ReadableProperty } from "./amqp-message.ts";
 import type { CodecOption } from "./codec.ts";
 import { type Credentials, checkCredentials } from "./credentials.ts";
 import { FOREIGN_DRIVERS, type KnownDriver, type QueueChoice } from "./drivers.ts";
@@ -12,6 +13,28 @@ export interface QueueAccess {
   /** Our certificate and its key, as `ca`. */
   readonly cert?: string;
   readonly key?: string;
+}
+
+/** Which queue of RabbitMQ is read. */
+export interface FromAmqp {
+  /** RabbitMQ: a queue, which must be there. */
+  readonly queue?: string;
+  /** What joins the headers of a message, under these names: `["routingKey", "type", "messageId"]`. Default: none. */
+  readonly properties?: readonly ReadableProperty[];
+}
+
+/** Where RabbitMQ is written to. */
+export interface ToAmqp<T> {
+  /** RabbitMQ: a queue, by the default exchange, or … */
+  readonly queue?: string;
+  /** … an exchange, which must be there; `""` is the default one, whose routing keys are names of queues. */
+  readonly exchange?: string;
+  /** The routing key of each message. Default `""`. */
+  readonly routingKey?: string | ((item: T) => string);
+  /** Whether a message that finds no queue fails its item; with false RabbitMQ drops it. Default true. */
+  readonly mandatory?: boolean;
+  /** What a message has beside its headers. Default: the item's id as `messageId`, a `contentType` by the codec, persistent. */
+  readonly properties?: (item: T) => MessageProperties;
 }
 
 /** Which queue of a broker is read. */
@@ -68,7 +91,7 @@ export interface ToRedis {
   readonly side?: "left" | "right";
 }
 
-export interface FromQueueOptions<T> extends QueueAccess, FromRedis, FromNats {
+export interface FromQueueOptions<T> extends QueueAccess, FromAmqp, FromRedis, FromNats {
   /** How a message becomes an item. Default `"json"`. */
   readonly codec?: CodecOption<T>;
   /** So many messages at most are in hand and not acknowledged. Default 1,000. */
@@ -77,7 +100,7 @@ export interface FromQueueOptions<T> extends QueueAccess, FromRedis, FromNats {
   readonly until?: "empty";
 }
 
-export interface ToQueueOptions<T> extends QueueAccess, ToRedis, ToNats<T> {
+export interface ToQueueOptions<T> extends QueueAccess, ToAmqp<T>, ToRedis, ToNats<T> {
   /** How an item becomes a message. Default `"json"`. */
   readonly codec?: CodecOption<T>;
   /** The headers of an item's message. Default: those that the item has (`ctx.item.headers`). */
@@ -123,7 +146,8 @@ export function checkQueue(
     throw bad(subject, `there is no option ${unknown} here; there are ${allowed.join(", ")}`);
   for (const name of choice.needs) {
     const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value === "") throw bad(subject, `${name} is empty; name the queue`);
+    if (value === "" && choice.mayBeEmpty?.includes(name) !== true)
+      throw bad(subject, `${name} is empty; name the queue`);
   }
   const read = Object.fromEntries(given);
   checkCredentials(read.credentials, subject);

@@ -13,12 +13,15 @@ export interface QueueOutletOptions {
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 5_000;
+/** A queue that others empty slowly refuses and takes in turn: it is full until it has refused nothing for so long. */
+const ROOM_MS = 10_000;
 
 /** Sends messages to a foreign queue, each for as long as it takes. */
 export class QueueOutlet {
   readonly #options: QueueOutletOptions;
   readonly #link: SteadyLink<ForeignWriter>;
   #isFull = false;
+  #refusedAt = 0;
 
   constructor(options: QueueOutletOptions) {
     this.#options = options;
@@ -58,13 +61,15 @@ export class QueueOutlet {
 
   #fret(error: unknown): void {
     const { code, message } = ensureError(error) as Error & { code?: string };
-    if (this.#isFull || code !== "MR_ENGINE_FULL") return;
+    if (code !== "MR_ENGINE_FULL") return;
+    this.#refusedAt = this.#options.env.clock.mono();
+    if (this.#isFull) return;
     this.#isFull = true;
     this.#options.log.warn({ problem: message }, "the broker takes no more; items wait");
   }
 
   #roomAgain(): void {
-    if (!this.#isFull) return;
+    if (!this.#isFull || this.#options.env.clock.mono() - this.#refusedAt < ROOM_MS) return;
     this.#isFull = false;
     this.#options.log.info("the broker takes messages again");
   }

@@ -3,6 +3,7 @@ import { group, optional, readOptions, rule, standard } from "../definition/rule
 import type { Env } from "../env/env.ts";
 import { type RedisAddress, redisAddress } from "../streams/brokers/redis-address.ts";
 import type { ForeignDriver, ForeignSettings } from "./foreign-driver.ts";
+import { ownOf } from "./own-of.ts";
 import { RedisListReader } from "./redis-list-reader.ts";
 import { RedisQueueWriter } from "./redis-queue-writer.ts";
 import { RedisStreamReader } from "./redis-stream-reader.ts";
@@ -89,9 +90,4 @@ function tlsOf(
 ): RedisAccess {
   const { ca, cert, key } = given;
   return { ...access, tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } };
-}
-
-/** The options that a group of rules knows; the others were for all drivers. */
-function ownOf({ options }: ForeignSettings, { fields = {} }: { readonly fields?: object }): object {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => name in fields));
 }

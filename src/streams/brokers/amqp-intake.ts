@@ -1,6 +1,7 @@
-import type { Channel, ChannelModel, ConsumeMessage, Message } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { Env } from "../../env/env.ts";
 import { ensureError } from "../../errors.ts";
+import { sendAcks } from "./amqp-acks.ts";
 import type { Arrival, Intake } from "./broker.ts";
 
 /** RabbitMQ's count of messages in a consumer's hands is a number of 16 bits. */
@@ -182,16 +183,7 @@ export class AmqpIntake implements Intake {
     const acked = this.#acked;
     this.#acked = [];
     const { value: oldest = Number.POSITIVE_INFINITY } = this.#held.keys().next();
-    let below = 0;
-    try {
-      for (const tag of acked) {
-        if (tag > oldest) channel.ack(tagged(tag));
-        else if (tag > below) below = tag;
-      }
-      if (below > 0) channel.ack(tagged(below), true);
-    } catch {
-      // The channel is closing; RabbitMQ hands them out again.
-    }
+    sendAcks(channel, acked, oldest);
     this.#closeWhenDone();
   }
 }
@@ -206,11 +198,6 @@ class AmqpArrival implements Arrival {
     this.bytes = bytes;
     this.ack = ack;
   }
-}
-
-/** Of a message, an acknowledgement needs the tag alone. */
-function tagged(deliveryTag: number): Message {
-  return { fields: { deliveryTag } } as Message;
 }
 
 function numberOf(messageId: unknown): number | undefined {

@@ -3,6 +3,7 @@ import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
 import { ensureError } from "../../errors.ts";
 import type { Durability } from "../contract.ts";
+import { discard } from "./amqp-connect.ts";
 import { AmqpDesk } from "./amqp-desk.ts";
 import { AmqpIntake } from "./amqp-intake.ts";
 import { isMissing, queueProblem, sessionProblem } from "./amqp-problem.ts";
@@ -198,15 +199,6 @@ export class AmqpSession implements BrokerSession {
     this.#events.lost(sessionProblem(problem, this.server));
     for (const connection of this.#connections) discard(connection);
   }
-}
-
-/** Ends a connection at once: a farewell to a server that hangs would keep its socket for many minutes. */
-export function discard(connection: ChannelModel): void {
-  connection.on("error", () => undefined);
-  const { stream } = connection.connection as { stream?: { destroy?: () => void } };
-  stream?.destroy?.();
-  // Its channels learn of it, and with them whoever waits for an answer.
-  connection.close().catch(() => undefined);
 }
 
 /**

@@ -47,7 +47,7 @@ function enter(next: DescribePhase): void {
 
 async function describe(order: DescribeOrder): Promise<Description> {
   enter("compile");
-  const { path, hash, files: bundled } = await bundleLocally(env.disk, order.modulePath, order.outDirectory);
+  const { path, hash, files: bundled } = await bundleLocally(env, order.modulePath, order.outDirectory);
   files = bundled;
   enter("import");
   const exported = await importExports(path);

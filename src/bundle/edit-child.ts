@@ -57,7 +57,7 @@ async function load(
   module: EditModule,
   outDirectory: string,
 ): Promise<{ exported: Readonly<Record<string, unknown>>; hash: string }> {
-  const bundle = await bundleLocally(env.disk, module.path, outDirectory);
+  const bundle = await bundleLocally(env, module.path, outDirectory);
   files = [...files, ...bundle.files];
   shown = module.shown;
   try {

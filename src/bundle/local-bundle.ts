@@ -3,11 +3,14 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type OutputFile } from "esbuild";
-import type { Disk } from "../env/env.ts";
+import type { Disk, Env } from "../env/env.ts";
 import { DataDirectoryError, ensureError } from "../errors.ts";
 import { compileError, isBuildFailure } from "./compile-error.ts";
 import { FILE_META_DEFINE, fileMetaPlugin } from "./file-meta-plugin.ts";
 import { packagePlugin } from "./package-plugin.ts";
+
+/** An older bundle is written again: as long as it looks new, nobody removes it who does not know of its run yet. */
+const FRESH_MS = 24 * 60 * 60 * 1_000;
 
 export interface LocalBundle {
   /** Absolute path of the bundle, `<outDirectory>/<hash>.mjs`. */
@@ -27,15 +30,16 @@ export interface LocalBundle {
  * long-lived ones.
  *
  * @param modulePath absolute.
- * @param outDirectory absolute; made when missing. A bundle that is there already is left alone.
+ * @param outDirectory absolute; made when missing. A bundle that is there already, and not old, is left alone.
  * @throws UsageError MR_MODULE_INVALID (does not compile) or MR_MODULE_NOT_FOUND (an import leads nowhere);
  *   DataDirectoryError MR_DATA_UNWRITABLE.
  */
 export async function bundleLocally(
-  disk: Disk,
+  env: Pick<Env, "disk" | "clock">,
   modulePath: string,
   outDirectory: string,
 ): Promise<LocalBundle> {
+  const { disk } = env;
   // Relative to the module, so that the hash does not depend on where the command was typed.
   const entry = realPath(modulePath);
   const folder = dirname(entry);
@@ -45,7 +49,8 @@ export async function bundleLocally(
   const path = join(outDirectory, `${hash}.mjs`);
   try {
     await disk.makeDirectory(outDirectory);
-    if ((await disk.info(path)) === undefined) await disk.replaceFile(path, content);
+    const { modifiedMs = 0 } = (await disk.info(path)) ?? {};
+    if (env.clock.now() - modifiedMs > FRESH_MS) await disk.replaceFile(path, content);
   } catch (cause) {
     const problem = ensureError(cause).message;
     const message = `${outDirectory}: the bundle cannot be written: ${problem}; make room or give write access`;

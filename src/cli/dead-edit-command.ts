@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
 import { EditProcess } from "../bundle/edit-process.ts";
 import type { DeadLetterFilter } from "../definition/dead-letter.ts";
@@ -84,7 +83,7 @@ async function edit(
   const child =
     given === undefined || hasSchema
       ? await EditProcess.open(env, {
-          outDirectory: join(store.directory, "bundles"),
+          outDirectory: store.bundles,
           ...(given === undefined && flags.with !== undefined ? { editor: flags.with } : {}),
           ...(hasSchema ? { pipeline: moduleOf(manifest, flags.module) } : {}),
           onOutput: (_stream, line) => tell(line),

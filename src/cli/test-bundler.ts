@@ -8,7 +8,7 @@ async function main([folder = "", ...files]: readonly string[]): Promise<void> {
   let message: BundlerMessage;
   try {
     const paths: string[] = [];
-    for (const file of files) paths.push((await bundleLocally(nodeEnv.disk, file, folder)).path);
+    for (const file of files) paths.push((await bundleLocally(nodeEnv, file, folder)).path);
     message = { kind: "bundled", paths };
   } catch (thrown) {
     const error = ensureError(thrown);

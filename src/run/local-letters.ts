@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { EditProcess } from "../bundle/edit-process.ts";
 import { runOver } from "../definition/inputs.ts";
@@ -103,7 +102,7 @@ function checkOf({ env, found }: LocalLettersParts): ItemCheck {
     if (node?.settings.hasSchema !== true || items.length === 0) return;
     const child = await EditProcess.open(env, {
       pipeline: `${pathToFileURL(manifest.module).href}#${manifest.exportName}`,
-      outDirectory: join(store.directory, "bundles"),
+      outDirectory: store.bundles,
     });
     try {
       const records = items.map(({ id, item }) =>

@@ -23,6 +23,7 @@ import { checkInput, type GivenInput, readInput, storedInput } from "./job-input
 import { jobOutcome } from "./job-outcome.ts";
 import { localLetters } from "./local-letters.ts";
 import { lockRun } from "./lock-run.ts";
+import { prune } from "./prune.ts";
 import { Pushes } from "./pushes.ts";
 import type { RunAddress } from "./run-address.ts";
 import { isRefusedByBroker, retireQueues, runBroker } from "./run-broker.ts";
@@ -252,7 +253,7 @@ export class LocalRun {
         await agent.stop();
         await store.write({ ...manifest, status, endedAt: env.clock.now(), stages: result.stages });
         await unwind();
-        if (isKept) await store.prune(shape.name);
+        if (isKept) await prune(env, store, shape.name);
         ended();
         return { ...result, ...outcome };
       });

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { RunResult } from "../definition/run-result.ts";
 import { hasStream, type PipelineShape } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { readLock } from "../env/lock-file.ts";
 import { RunError } from "../errors.ts";
 import type { InputIdentity } from "./job-input.ts";
 import type { Streams } from "./streams-url.ts";
@@ -31,9 +30,6 @@ export interface RunManifest {
   readonly stages?: RunResult["stages"];
 }
 
-const KEEP_RUNS = 10;
-const KEEP_MS = 7 * 24 * 60 * 60 * 1_000;
-
 /** The runs of one data directory. */
 export class RunStore {
   readonly directory: string;
@@ -42,6 +38,11 @@ export class RunStore {
   constructor(env: Env, directory: string) {
     this.#env = env;
     this.directory = directory;
+  }
+
+  /** Where users' modules lie as instances import them. */
+  get bundles(): string {
+    return join(this.directory, "bundles");
   }
 
   directoryOf(pipeline: string, run: string): string {
@@ -90,18 +91,6 @@ export class RunStore {
       if (manifest !== undefined) manifests.push(manifest);
     }
     return manifests.sort((a, b) => b.createdAt - a.createdAt || (a.run < b.run ? 1 : -1));
-  }
-
-  /** Removes completed runs that are both old and many: kept are those of seven days and the last ten. */
-  async prune(pipeline: string): Promise<void> {
-    const now = this.#env.clock.now();
-    const completed = (await this.list(pipeline)).filter((manifest) => manifest.status === "completed");
-    for (const manifest of completed.slice(KEEP_RUNS)) {
-      if (now - (manifest.endedAt ?? manifest.createdAt) < KEEP_MS) continue;
-      const holder = await readLock(this.#env, this.lockOf(pipeline, manifest.run));
-      if (holder !== undefined && this.#env.processes.isAlive(holder)) continue;
-      await this.#env.disk.remove(this.directoryOf(pipeline, manifest.run));
-    }
   }
 }
 

@@ -76,7 +76,7 @@ export {
   TerminalError,
   UsageError,
 } from "./errors.ts";
-export type { MessageProperties, ReadableProperty } from "./foreign/amqp-message.ts";
+export type { MessageProperties, ReadableProperty } from "./foreign/amqp-properties.ts";
 export type { CodecOption, QueueCodec } from "./foreign/codec.ts";
 export type { Credentials } from "./foreign/credentials.ts";
 export { fromQueue } from "./foreign/from-queue.ts";

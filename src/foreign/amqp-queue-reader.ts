@@ -1,7 +1,8 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import { sendAcks } from "../streams/brokers/amqp-acks.ts";
 import { AmqpLink, type AmqpLinkParts } from "./amqp-link.ts";
-import { headersIn, type ReadableProperty } from "./amqp-message.ts";
+import { headersIn } from "./amqp-message.ts";
+import type { ReadableProperty } from "./amqp-properties.ts";
 import type { ForeignReader } from "./foreign-driver.ts";
 
 interface QueueReaderParts extends AmqpLinkParts {

@@ -4,7 +4,7 @@ import { DefinitionError, ensureError } from "../errors.ts";
 import { connectAmqp, discard } from "../streams/brokers/amqp-connect.ts";
 import { type AmqpSettings, amqpSettings } from "../streams/brokers/amqp-settings.ts";
 import type { AmqpLinkParts } from "./amqp-link.ts";
-import { isReadable, READABLE_NAMES, type ReadableProperty } from "./amqp-message.ts";
+import { isReadable, READABLE_NAMES, type ReadableProperty } from "./amqp-properties.ts";
 import { AmqpQueueReader } from "./amqp-queue-reader.ts";
 import { AmqpQueueWriter, someLimits } from "./amqp-queue-writer.ts";
 import type {

@@ -1,5 +1,5 @@
 import { DefinitionError } from "../errors.ts";
-import type { MessageProperties, ReadableProperty } from "./amqp-message.ts";
+import type { MessageProperties, ReadableProperty } from "./amqp-properties.ts";
 import type { CodecOption } from "./codec.ts";
 import { type Credentials, checkCredentials } from "./credentials.ts";
 import { FOREIGN_DRIVERS, type KnownDriver, type QueueChoice } from "./drivers.ts";

@@ -50,6 +50,8 @@ export class CountingReporter implements Reporter {
     }
     for (const test of cases.filter((known) => known.diagnostic()?.flaky === true)) {
       console.log(`passed only at its second try, look into it: ${nameOf(test)}`);
+      for (const { message } of test.result().errors ?? [])
+        console.log(`  at its first: ${message.slice(0, 4_000)}`);
     }
     if (unexplained.length > 0 || failed > 0) process.exitCode = 1;
     this.#printWanted(skipped);

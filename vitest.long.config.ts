@@ -1,12 +1,13 @@
 import { defineConfig } from "vitest/config";
 import { CountingReporter } from "./test/support/counting-reporter.ts";
 
-/** The long tests, which kill processes and fill disks: `npm run test:long`. One file at a time. */
+/** The long tests, which kill processes and fill disks: `npm run test:long`. */
 export default defineConfig({
   test: {
     include: ["test/**/*.long.test.ts"],
     pool: "forks",
-    fileParallelism: false,
+    // Most of a long test is waiting: two files at a time fill two cores.
+    maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 120_000,
     // As in the everyday tests: a second try on CI, named in the report.

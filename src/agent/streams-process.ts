@@ -36,6 +36,8 @@ export class StreamsProcess {
   readonly #options: StreamsProcessOptions;
   #child: ChildProcess | undefined;
   #connection: StreamConnection | undefined;
+  /** It has started, and its end has not been seen: the connection may be gone before that. */
+  #isServing = false;
   readonly #waiting: (() => void)[] = [];
   #restarts = 0;
   #quickDeaths = 0;
@@ -87,13 +89,15 @@ export class StreamsProcess {
     });
     try {
       this.boot = await ready;
+      const child = this.#child;
       const connection = await StreamConnection.greet(
         await env.net.connect(socket),
         { version: STREAM_PROTOCOL_VERSION, role: "control", stage: "", instance: "agent", secret },
-        { onEvent: (event) => this.#options.onEvent(event) },
+        { onEvent: (event) => this.#options.onEvent(event), onClose: () => this.#onUnheard(child) },
       );
       this.damage = (await connection.request("open", this.#options.open())).damage;
       this.#connection = connection;
+      this.#isServing = true;
     } catch (error) {
       this.#child?.kill("SIGKILL");
       throw error;
@@ -108,7 +112,8 @@ export class StreamsProcess {
 
   #onExit(): void {
     this.#child = undefined;
-    const hadStarted = this.#connection !== undefined;
+    const hadStarted = this.#isServing;
+    this.#isServing = false;
     this.#connection = undefined;
     if (this.#stopping !== undefined) {
       this.#stopping();
@@ -118,6 +123,11 @@ export class StreamsProcess {
     const livedMs = this.#options.env.clock.mono() - this.#startedAt;
     this.#quickDeaths = livedMs < QUICK_MS ? this.#quickDeaths + 1 : 0;
     void this.#restart();
+  }
+
+  /** Its connection to us is gone: mostly it has died, and if not, nobody could tell it anything any more. */
+  #onUnheard(child: ChildProcess | undefined): void {
+    if (this.#isServing && !this.#isOver && child === this.#child) child?.kill("SIGKILL");
   }
 
   async #restart(): Promise<void> {

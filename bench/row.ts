@@ -26,8 +26,9 @@ export interface Row {
   readonly peer: string;
   /** `more`: the value must be at least the floor. */
   readonly better: "more" | "less";
-  readonly floor: number;
-  readonly aim: number;
+  /** Left out where nothing is demanded, as is the aim: the value is a figure. */
+  readonly floor?: number;
+  readonly aim?: number;
   format(value: number): string;
   measure(bench: Bench): Promise<Measured>;
 }
@@ -39,6 +40,7 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 export function verdictOf({ better, floor, aim }: Row, { value }: Measured): string {
   if (value === undefined) return "not measured";
   const reaches = (target: number): boolean => (better === "more" ? value >= target : value <= target);
+  if (floor === undefined || aim === undefined) return "a figure, no floor";
   if (reaches(aim)) return "aim reached";
   return reaches(floor) ? "floor reached" : "BELOW FLOOR";
 }

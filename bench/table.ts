@@ -122,11 +122,12 @@ export async function main(argv: readonly string[], repository: string): Promise
     isBelow ||= verdict === "BELOW FLOOR";
     const { name, what, peer, floor, aim, format } = row;
     printed.push({ name, what, peer, floor, aim, value: middle, text: median.text, verdict });
-    const limits = `floor ${format(floor)}, aim ${format(aim)}`;
+    const limits =
+      floor === undefined || aim === undefined ? "" : `floor ${format(floor)}, aim ${format(aim)}: `;
     say(`${name.padEnd(12)} ${what}`);
     say(`${"".padEnd(12)} against ${peer}`);
     say(`${"".padEnd(12)} ${middle === undefined ? "" : `${format(middle)}: `}${median.text}`);
-    say(`${"".padEnd(12)} ${limits}: ${verdict}\n`);
+    say(`${"".padEnd(12)} ${limits}${verdict}\n`);
   }
   if (values.json === true) console.log(JSON.stringify(printed, undefined, 2));
   return isBelow ? 1 : 0;

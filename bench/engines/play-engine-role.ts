@@ -7,6 +7,8 @@ import type { RawClient } from "./raw-client.ts";
 /** Not confirmed at once, at most: bytes, and messages. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const WINDOW_MESSAGES = 2_000;
+/** What a source sends before it lets the client write and hear of confirmations. */
+const TURN_BYTES = 64 * 1024;
 
 /** source → stage → sink over two queues of a broker, by its own client, a process each. */
 export async function playEngineRole(connect: (url: string) => Promise<RawClient>): Promise<void> {
@@ -18,28 +20,34 @@ export async function playEngineRole(connect: (url: string) => Promise<RawClient
     const pack = packingOf(packing);
     let messages = 0;
     let bytes = 0;
+    let turn = 0;
     let onRoom: (() => void) | undefined;
-    const send = async (message: Buffer | undefined): Promise<void> => {
+    const send = (message: Buffer | undefined): void => {
       if (message === undefined) return;
       messages++;
       bytes += message.length;
+      turn += message.length;
       client.publish("first", message, () => {
         messages--;
         bytes -= message.length;
         // Woken once there is room for many: a turn of the loop for each message would cost more than the message.
         if (messages < WINDOW_MESSAGES / 2 && bytes < WINDOW_BYTES / 2) onRoom?.();
       });
+    };
+    const room = async (): Promise<void> => {
+      turn = 0;
       while (messages >= WINDOW_MESSAGES || bytes >= WINDOW_BYTES)
         await new Promise<void>((go) => (onRoom = go));
+      await new Promise<void>((go) => setImmediate(go));
     };
     return {
       async work() {
         const firstAt = Date.now();
         for (let id = 0; id < Number(items); id++) {
-          const message = pack.add(makeItem(id));
-          if (message !== undefined) await send(message);
+          send(pack.add(makeItem(id)));
+          if (turn >= TURN_BYTES || messages >= WINDOW_MESSAGES) await room();
         }
-        await send(pack.flush());
+        send(pack.flush());
         return firstAt;
       },
       close: () => client.close(),

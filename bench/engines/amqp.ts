@@ -5,6 +5,7 @@ export const amqp: EngineBench = {
   name: "amqp",
   what: "RabbitMQ, durable classic queues",
   roles: "engines/amqp-roles.mjs",
+  single: { floor: 8, aim: 11 },
   async start(folder) {
     const server = await startRabbitmq({ folder });
     const version = (await server.control("eval", "rabbit_misc:version().")).trim().replaceAll('"', "");

@@ -16,5 +16,7 @@ export interface EngineBench {
   readonly what: string;
   /** The compiled module whose roles talk to it by its own client library: "engines/amqp-roles.mjs". */
   readonly roles: string;
+  /** What our frames must reach, in times of one message an item; left out where nothing is demanded. */
+  readonly single?: { readonly floor: number; readonly aim: number };
   start(folder: string): Promise<BenchServer>;
 }

@@ -53,8 +53,7 @@ export function engineRows(engine: EngineBench): readonly Row[] {
       what: "the same",
       peer: "the raw client, one message of JSON an item",
       better: "more",
-      floor: 8,
-      aim: 11,
+      ...engine.single,
       format: times,
       async measure(bench) {
         const { ours, raw } = await all(bench);
@@ -68,8 +67,8 @@ export function engineRows(engine: EngineBench): readonly Row[] {
 }
 
 function shown({ hopsPerSecond, cpuPerHop, serverPerHop }: Side): string {
-  const time = [cpuPerHop, serverPerHop].map((each) => each?.toFixed(1) ?? "?").join(" + ");
-  return `${count(hopsPerSecond)}/s (CPU of clients + server ${time} µs)`;
+  const [clients, server] = [cpuPerHop, serverPerHop].map((time) => time?.toFixed(2) ?? "?");
+  return `${count(hopsPerSecond)}/s (CPU: clients ${clients} µs, server ${server} µs)`;
 }
 
 function measureAll(engine: EngineBench, { folder, repository, quick }: Bench): Promise<All> {

@@ -12,6 +12,8 @@ const { main } = await importBench(
   "rows/bullmq-processor.ts",
   "rows/burn-roles.ts",
   "engines/amqp-roles.ts",
+  "engines/nats-roles.ts",
+  "engines/redis-roles.ts",
   "jobs/bullmq-roles.ts",
   "jobs/piscina-roles.ts",
   "jobs/piscina-worker.ts",

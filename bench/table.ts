@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { RedisMissingError, redisVersion } from "../test/support/redis.ts";
 import { amqp } from "./engines/amqp.ts";
+import { nats } from "./engines/nats.ts";
+import { redis } from "./engines/redis.ts";
 import { filesystemOf } from "./filesystem.ts";
 import { type Bench, type Measured, type Row, verdictOf } from "./row.ts";
 import { antnest } from "./rows/antnest.ts";
@@ -43,7 +45,7 @@ const ROWS: readonly Row[] = [
   words,
   jobMemory,
   jobLarge,
-  ...engineRows(amqp),
+  ...[amqp, nats, redis].flatMap(engineRows),
 ];
 
 const HELP = `npm run bench -- [ROW...] [--rounds N] [--quick] [--folder DIR] [--json]

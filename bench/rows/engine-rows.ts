@@ -33,18 +33,31 @@ export function engineRows(engine: EngineBench): readonly Row[] {
   return [
     {
       name,
-      what: `item-hops/s over ${what}, as a part of the raw client with frames`,
-      peer: "the better of frames of 100 items and frames as large as ours, same codec, no millrace",
+      what: `item-hops/s over ${what}, as a part of the raw client`,
+      peer: "the raw client with frames of 100 items, same codec, no millrace",
       better: "more",
       floor: 0.6,
       aim: 0.8,
       format: (value) => value.toFixed(2),
       async measure(bench) {
         const { version, ours, raw } = await all(bench);
-        const best = Math.max(raw.hundreds.hopsPerSecond, raw.full.hopsPerSecond);
         return {
-          value: ours.hopsPerSecond / best,
-          text: `${version}: ${shown(ours)} to ${shown(raw.hundreds)} by hundreds, ${shown(raw.full)} by full frames`,
+          value: ours.hopsPerSecond / raw.hundreds.hopsPerSecond,
+          text: `${version}: ${shown(ours)} to ${shown(raw.hundreds)}`,
+        };
+      },
+    },
+    {
+      name: `${name}-full`,
+      what: "the same",
+      peer: "the raw client with frames as large as ours",
+      better: "more",
+      format: (value) => value.toFixed(2),
+      async measure(bench) {
+        const { ours, raw } = await all(bench);
+        return {
+          value: ours.hopsPerSecond / raw.full.hopsPerSecond,
+          text: `${shown(ours)} to ${shown(raw.full)}`,
         };
       },
     },

@@ -181,15 +181,17 @@ export class StageLoop {
   #pump(): void {
     if (this.#pumping || this.#stopped) return;
     this.#pumping = true;
+    let isBusy = false;
     try {
-      this.#work();
+      isBusy = this.#work();
     } finally {
       this.#pumping = false;
     }
-    this.#afterWork();
+    this.#afterWork(isBusy);
   }
 
-  #work(): void {
+  /** Calls what can be called; true when its turn was over before that. */
+  #work(): boolean {
     const { clock } = this.#options.env;
     const until = clock.mono() + TURN_MS;
     let since = until - TURN_MS;
@@ -211,10 +213,11 @@ export class StageLoop {
       this.#parts.outbox.sendIfFull();
       if ((steps & 15) === 0 && measure() > until) {
         this.#schedulePump();
-        return;
+        return true;
       }
     }
     measure();
+    return false;
   }
 
   /** Looks whether more calls at once, or fewer, would do better. */
@@ -225,11 +228,11 @@ export class StageLoop {
     credit.resize(this.#tuner.limit);
   }
 
-  #afterWork(): void {
+  #afterWork(isBusy: boolean): void {
     if (!this.#tuner.isFixed) this.#tune();
     if (this.#draining) this.#parts.intake.closeBatches();
     const isIdle = this.#parts.intake.isDry && this.#parts.caller.active === 0;
-    this.#parts.outbox.sendSoon(isIdle || this.#draining || this.#isHeld);
+    this.#parts.outbox.sendSoon(isIdle || this.#draining || this.#isHeld, isBusy);
     if (!this.#draining) this.#parts.gate?.ask();
     if (this.#parts.intake.isDry && !this.#draining) {
       if (this.#parts.gate?.isEmpty !== false) this.#parts.credit.ranDry();

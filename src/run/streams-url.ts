@@ -6,7 +6,7 @@ export type Streams = { readonly kind: "file" } | { readonly kind: "memory" } | 
 
 export interface BrokerStreams {
   readonly kind: BrokerKind;
-  /** As it was given, with what it takes to get in: for the driver alone, never to be shown or stored. */
+  /** With what it takes to get in: for the driver alone, never to be shown or stored. */
   readonly url: string;
   /** The same without user, password and options: "amqp://broker:5672/orders". */
   readonly address: string;
@@ -58,7 +58,7 @@ export function streamsOf(given: string): Streams {
   if (parts.hash !== "")
     throw bad(`${scheme}//${parts.host}`, "what follows # belongs to no URL of an engine; write %23 for #");
   const host = parts.port === "" ? `${parts.hostname}:${PORTS[scheme]}` : parts.host;
-  return { kind, url: given, address: `${scheme}//${host}${parts.pathname.replace(/\/$/, "")}` };
+  return { kind, url: parts.href, address: `${scheme}//${host}${parts.pathname.replace(/\/$/, "")}` };
 }
 
 function bad(what: string, problem: string): UsageError {

@@ -19,13 +19,13 @@ export interface RedisAddress {
  * @throws UsageError MR_BAD_OPTION
  */
 export function redisAddress(given: string): RedisAddress {
+  const url = /^rediss?:\/\//i.test(given) && URL.canParse(given) ? new URL(given) : undefined;
   const refuse = (problem: string): UsageError =>
     new UsageError(
       "MR_BAD_OPTION",
-      `${shownOf(given)}: ${problem}; write redis://[user:password@]host[:port][/database], rediss:// for TLS`,
+      `${url ? shownOf(url) : "streams"}: ${problem}; write redis://[user:password@]host[:port][/database], rediss:// for TLS`,
     );
-  if (!/^rediss?:\/\//.test(given) || !URL.canParse(given)) throw refuse("it is no URL of a Redis server");
-  const url = new URL(given);
+  if (url === undefined) throw refuse("that is no URL of a Redis server");
   const path = url.pathname.replace(/^\//, "");
   if (!/^\d*$/.test(path)) throw refuse(`its database must be a number, got ${JSON.stringify(path)}`);
   return {
@@ -35,12 +35,13 @@ export function redisAddress(given: string): RedisAddress {
     password: url.password === "" ? undefined : decoded(url.password),
     database: Number(path),
     isTls: url.protocol === "rediss:",
-    shown: shownOf(given),
+    shown: shownOf(url),
   };
 }
 
-function shownOf(given: string): string {
-  return given.replace(/^([a-z]+:\/\/[^/?#@]*?):[^/?#]*@/, "$1@").replace(/[?#].*$/, "");
+/** From the parts, not by cutting the password out of the text: whatever its signs, it can't be in there. */
+function shownOf({ protocol, username, host, pathname }: URL): string {
+  return `${protocol}//${username === "" ? "" : `${decoded(username)}@`}${host}${pathname}`;
 }
 
 function decoded(text: string): string {

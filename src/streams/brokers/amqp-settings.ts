@@ -36,7 +36,7 @@ export function amqpSettings(url: string, given: Readonly<Record<string, unknown
     if (!OPTIONS.includes(name))
       throw badOption(name, `RabbitMQ has no such option; it has ${OPTIONS.join(", ")}`);
   }
-  const user = parts.username === "" ? "guest" : decodeURIComponent(parts.username);
+  const user = parts.username === "" ? "guest" : decoded(parts.username);
   const host = parts.hostname === "" ? "localhost" : parts.hostname.replace(/^\[|\]$/g, "");
   const port = parts.port === "" ? (protocol === "amqps" ? 5671 : 5672) : Number(parts.port);
   const vhost = parts.pathname.slice(1);
@@ -55,7 +55,7 @@ export function amqpSettings(url: string, given: Readonly<Record<string, unknown
     host,
     port,
     user,
-    password: parts.username === "" ? "guest" : decodeURIComponent(parts.password),
+    password: parts.username === "" ? "guest" : decoded(parts.password),
     vhost,
     address: `${protocol}://${user}@${shownHost}:${port}${vhost === "" ? "" : `/${vhost}`}`,
     queues,
@@ -66,6 +66,14 @@ export function amqpSettings(url: string, given: Readonly<Record<string, unknown
       key: pem("key", options.key),
     }),
   };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw badOption("user and password", "a % stands alone in the URL; write it as %25");
+  }
 }
 
 function fromQuery({ searchParams }: URL): Record<string, unknown> {

@@ -60,6 +60,8 @@ export function natsSettings(url: string, given: Readonly<Record<string, unknown
   const stray = [...parts.searchParams.keys()].find((name) => !IN_URL.includes(name));
   if (stray !== undefined)
     throw bad(`a nats URL has no ${JSON.stringify(stray)}; it may carry ${IN_URL.join(", ")}`);
+  if (!["", "/"].includes(parts.pathname))
+    throw bad("a nats URL has no path; leave out what follows the host");
   const inUrl = Object.fromEntries(parts.searchParams);
   const options = OPTIONS.read({ ...inUrl, ...given }, { subject: "streams", path: "" });
   const { ca, cert, key, tls, replicas, storage, maxBytes } = options;

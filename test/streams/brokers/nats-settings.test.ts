@@ -26,6 +26,7 @@ describe("the URL and options of a NATS engine", () => {
   test.each([
     ["nats://", {}],
     ["nats://a:99999", {}],
+    ["nats://u:hidden@a/orders", {}],
     ["nats://u%zz:hidden@a", {}],
     ["nats://u:hidden@a?replica=3", {}],
     ["nats://u:hidden@a?replicas=6", {}],

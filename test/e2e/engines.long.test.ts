@@ -241,6 +241,7 @@ describe.each(ENGINES.map((engine) => [engine.name, engine] as const))("%s", (_n
       expect(well.of.streams).toMatchObject({ status: "ok", detail: expect.stringMatching(engine.says) });
       expect(well.of.queue).toMatchObject({ status: "ok", detail: expect.stringMatching(/confirmed in \d/) });
       expect(well.of.promise?.detail).toContain("what the server has confirmed survives");
+      expect(well.of).not.toHaveProperty("size");
 
       const refused = await examined(server.url.replace(PASSWORD, "guessed"));
       expect(refused.code).toBe(5);

@@ -154,7 +154,12 @@ export class FailedItems {
       lostTasks.failRun(ref, error);
       return;
     }
-    failures.bury(ref, error, reason);
+    failures.bury(ref, error, isNotDecodable(error) ? "not-decodable" : reason);
     lostTasks?.skip(ref);
   }
+}
+
+/** What a source says of a message that other programs wrote, and that is no item: its bytes are the item. */
+function isNotDecodable(error: Error): boolean {
+  return error.name === "TerminalError" && "code" in error && error.code === "MR_NOT_DECODABLE";
 }

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { fromQueue, pipeline, run, toQueue } from "../../src/index.ts";
+import { fromQueue, pipeline, start, toQueue } from "../../src/index.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { isMissing } from "../support/server-program.ts";
 
@@ -63,10 +63,17 @@ served(
         toQueue<number>(server.url, { list: "squares", codec: { encode: (n) => `${n * n}` } }),
       ),
     );
-    const done = await run(p);
+    const handle = await start(p);
+    const done = await handle.done;
 
     expect(done.status).toBe("completed");
     expect(done.stages.orders).toMatchObject({ emitted: total, dead: 2 });
+    const letters = await handle.dead.list();
+    expect(letters.map(({ reason, item }) => [reason, item])).toEqual([
+      ["not-decodable", Buffer.from([0x7b, 0xff])],
+      ["not-decodable", Buffer.from('{"body":"{}"}')],
+    ]);
+    expect(letters[0]?.attempts).toMatchObject([{ error: { code: "MR_NOT_DECODABLE" } }]);
     const tagged = await others.xrange("tagged", "-", "+");
     expect(tagged.map(([, fields]) => fields)).toEqual(
       Array.from({ length: total }, (_, i) => {

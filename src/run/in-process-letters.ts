@@ -1,5 +1,5 @@
 import type { Holds } from "../coordinator/holds.ts";
-import type { Definition } from "../definition/shape.ts";
+import { type Definition, hasStream } from "../definition/shape.ts";
 import { checkItem } from "../definition/standard-schema.ts";
 import type { Env } from "../env/env.ts";
 import { RunError } from "../errors.ts";
@@ -39,9 +39,7 @@ export function inProcessLetters(parts: InProcessLettersParts): DeadLetters {
       }
     },
   };
-  const stages = [...definition.nodes.values()]
-    .filter((node) => node.kind !== "source")
-    .map((node) => node.name);
+  const stages = [...definition.nodes.values()].filter(hasStream).map((node) => node.name);
   const check: ItemCheck = async (stage, items) => {
     const schema = definition.nodes.get(stage)?.schema;
     if (schema === undefined) return;

@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { EditProcess } from "../bundle/edit-process.ts";
 import { runOver } from "../definition/inputs.ts";
+import { hasStream } from "../definition/shape.ts";
 import type { Env, Timer } from "../env/env.ts";
 import { MillraceError } from "../errors.ts";
 import type { StoredDeadLetter } from "../records/dead-letter.ts";
@@ -27,7 +28,7 @@ export interface LocalLettersParts {
 /** The dead letters of a run of this process, while it lives and afterwards. */
 export function localLetters(parts: LocalLettersParts): DeadLetters {
   const { nodes } = parts.found.manifest.shape;
-  const stages = nodes.filter((node) => node.kind !== "source").map((node) => node.name);
+  const stages = nodes.filter(hasStream).map((node) => node.name);
   const access = new LocalAccess(parts);
   return new DeadLetters({ clock: parts.env.clock, stages, access, check: checkOf(parts) });
 }

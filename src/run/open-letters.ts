@@ -1,3 +1,4 @@
+import { hasStream } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
 import { RunError } from "../errors.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -39,7 +40,7 @@ export async function openLetters(
     );
   }
   const records = await RunRecords.open(env, found, onWait);
-  const stages = shape.nodes.filter((node) => node.kind !== "source").map((node) => node.name);
+  const stages = shape.nodes.filter(hasStream).map((node) => node.name);
   return {
     found,
     records,

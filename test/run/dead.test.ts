@@ -113,3 +113,31 @@ test("the list of a run's letters can be awaited, a stage's name chooses its let
   await handle.close("feed");
   expect((await handle.done).deadLetters).toBe(1);
 });
+
+test(
+  "a letter of a push source is found by its id, like any other, and by the source's name",
+  SOON,
+  async () => {
+    const p = pipeline("intake");
+    const feed = p.source("feed", push<{ n: number }>(), { retry: { attempts: 1 } });
+    const isEven = ({ n }: { n: number }): boolean => {
+      if (n === 1) throw new Error("neither even nor odd");
+      return true;
+    };
+    feed.to(
+      p.sink("out", () => undefined),
+      { when: isEven },
+    );
+    const handle = await start(p);
+    await handle.push("feed", [{ n: 0 }, { n: 1 }]);
+    await expect.poll(() => handle.dead.count(), SOON).toBe(1);
+    const [letter] = await handle.dead.list("feed");
+    expect(letter).toMatchObject({ stage: "feed", item: { n: 1 } });
+    const id = letter?.id ?? "";
+    expect(await handle.dead.get(id)).toEqual([letter]);
+    expect(await handle.dead.edit([id], { n: 2 })).toEqual({ edited: 1 });
+    expect(await handle.dead.replay([id])).toMatchObject({ replayed: 1 });
+    await handle.close("feed");
+    expect(await handle.done).toMatchObject({ status: "completed", stages: { out: { completed: 2 } } });
+  },
+);

@@ -50,8 +50,8 @@ export interface ForeignLink {
 export interface ForeignReader extends ForeignLink {
   /** No more messages are handed out; those in our hands can still be acknowledged. */
   pause(): void;
-  /** Whether the queue holds nothing beyond what is in our hands. Rejects with MR_BAD_OPTION where nobody can know. */
-  isEmpty(): Promise<boolean>;
+  /** Whether nothing is to come beyond the `kept` messages that stay in our hands. Where nobody can know: false. */
+  isEmpty(kept: number): Promise<boolean>;
 }
 
 export interface ForeignMessage {

@@ -74,11 +74,11 @@ export class NatsStreamReader implements ForeignReader {
     this.#intake.close();
   }
 
-  async isEmpty(): Promise<boolean> {
+  async isEmpty(kept: number): Promise<boolean> {
     const { dialed, stream } = this.#parts;
     // n.b. what another one has in its hands may come to us.
     const { num_pending, num_ack_pending } = await dialed.jsm.consumers.info(stream, this.#consumer);
-    return num_pending === 0 && num_ack_pending === 0;
+    return num_pending === 0 && num_ack_pending <= kept;
   }
 
   async close(): Promise<void> {

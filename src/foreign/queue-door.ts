@@ -73,7 +73,7 @@ export class QueueDoor {
     this.#inHand.set(name, message);
     if (!isNew || this.#isClosed) return;
     if (headerBytes(message.headers) > MAX_HEADER_BYTES)
-      this.#keep(new Error(`its headers may take more than ${MAX_HEADER_BYTES} bytes`));
+      this.#keep(name, new Error(`its headers may take more than ${MAX_HEADER_BYTES} bytes`));
     else void this.#store(name, message);
   }
 
@@ -87,7 +87,7 @@ export class QueueDoor {
         break;
       } catch (error) {
         if (!this.#isPassing(error)) {
-          this.#keep(error);
+          this.#keep(name, error);
           return;
         }
         await env.timers.sleep(AGAIN_MS * (0.5 + env.random.float()));
@@ -106,11 +106,11 @@ export class QueueDoor {
   }
 
   /** It stays where it is, in the broker's hands and not acknowledged: nothing is lost by what we cannot store. */
-  #keep(error: unknown): void {
+  #keep(name: string | symbol, error: unknown): void {
     if (this.#isClosed) return;
     this.#stuck++;
     this.#options.log.error(
-      { problem: ensureError(error).message },
+      { ...(typeof name === "string" && { message: name }), problem: ensureError(error).message },
       "a message cannot be stored; it stays in its queue, not acknowledged",
     );
   }
@@ -135,8 +135,9 @@ export class QueueDoor {
     const { link } = this.#link;
     const { port, log } = this.#options;
     try {
-      const isEmpty = this.#inHand.size === 0 && link !== undefined && (await link.isEmpty());
-      if (isEmpty && this.#inHand.size === 0) {
+      // n.b. what cannot be stored would keep the source from its end for ever.
+      const isIdle = (): boolean => this.#inHand.size <= this.#stuck;
+      if (isIdle() && link !== undefined && (await link.isEmpty(this.#stuck)) && isIdle()) {
         link.pause();
         this.#isClosed = true;
         await port.close();

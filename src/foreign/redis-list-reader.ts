@@ -141,9 +141,9 @@ export class RedisListReader implements ForeignReader {
     this.#isPaused = true;
   }
 
-  async isEmpty(): Promise<boolean> {
+  async isEmpty(kept: number): Promise<boolean> {
     await this.#sendAcks();
-    return (await this.#parts.client.llen(this.#parts.list)) === 0 && this.#inHand === 0;
+    return (await this.#parts.client.llen(this.#parts.list)) === 0 && this.#inHand <= kept;
   }
 
   lose(problem: StreamError): void {

@@ -138,7 +138,7 @@ export class RedisStreamReader implements ForeignReader {
     this.#intake?.close();
   }
 
-  async isEmpty(): Promise<boolean> {
+  async isEmpty(kept: number): Promise<boolean> {
     const { client } = this.#parts;
     await this.#sendAcks();
     const [last, groups] = await Promise.all([
@@ -147,7 +147,7 @@ export class RedisStreamReader implements ForeignReader {
     ]);
     const group = groups.find((fields) => fieldOf(fields, "name") === this.#group);
     const lastId = last[0]?.[0];
-    if (this.#queue.inHand.size > 0 || group === undefined) return false;
+    if (this.#queue.inHand.size > kept || group === undefined) return false;
     return lastId === undefined || !isLater(lastId, String(fieldOf(group, "last-delivered-id")));
   }
 

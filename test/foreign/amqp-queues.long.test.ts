@@ -71,6 +71,19 @@ const upTo = (to: number, from = 1): number[] => Array.from({ length: to - from 
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
 
 describe("messages of other programs", () => {
+  served("one larger than an item stays where it is, and does not keep the source from its end", async () => {
+    channel.sendToQueue("in", Buffer.from(JSON.stringify("x".repeat(1_000_000))));
+    await fill(1, 3);
+    const seen: number[] = [];
+    const p = pipeline("large");
+    p.source("feed", fromQueue<Numbered>(url, { queue: "in", until: "empty" })).to(
+      p.sink("out", ({ id }: Numbered) => void seen.push(id)),
+    );
+    expect(await run(p)).toMatchObject({ status: "completed", deadLetters: 0 });
+    expect(sorted(seen)).toEqual(upTo(3));
+    await expect.poll(() => count("in")).toBe(1);
+  });
+
   served(
     "flow in with their headers and properties, and out by an exchange; what does not decode is a dead letter",
     async () => {

@@ -105,6 +105,23 @@ describe("JetStream", () => {
     },
   );
 
+  served(
+    "a message larger than an item stays where it is, and does not keep the source from its end",
+    async () => {
+      others.publish("in.large", Buffer.from(JSON.stringify("x".repeat(1_000_000))));
+      await fill(1, 3);
+      const seen: number[] = [];
+      const p = pipeline("large");
+      p.source("feed", fromQueue<{ id: number }>(server.url, { stream: "IN", until: "empty" })).to(
+        p.sink("out", ({ id }: { id: number }) => void seen.push(id)),
+      );
+      expect(await run(p)).toMatchObject({ status: "completed", deadLetters: 0 });
+      expect(sorted(seen)).toEqual(upTo(3));
+      const { num_ack_pending, num_pending } = await manager.consumers.info("IN", "millrace_large_feed");
+      expect([num_ack_pending, num_pending]).toEqual([1, 0]);
+    },
+  );
+
   served("a filter, a consumer of one's own, a start with what is new; until it is stopped", async () => {
     await fill(1, 10);
     await manager.consumers.add("IN", { durable_name: "team", ack_policy: "explicit", ack_wait: 3e9 });

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { DefinitionError, fromQueue, pipeline, secret, start, toQueue } from "../../src/index.ts";
+import { DefinitionError, fromQueue, pipeline, run, secret, start, toQueue } from "../../src/index.ts";
 import { cliProject, unsettled } from "../support/cli-project.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { type ProcessKind, processesOf } from "../support/run-processes.ts";
@@ -231,6 +231,25 @@ describe("what is wrong is said", () => {
     );
     expect(wrong(() => secret("not a name"))).toContain("environment variable");
   });
+
+  served(
+    "a message larger than an item stays where it is, and does not keep the source from its end",
+    async () => {
+      const large = JSON.stringify("x".repeat(1_000_000));
+      await others.xadd("in", "*", "data", "1");
+      const id = await others.xadd("in", "*", "data", large);
+      await others.rpush("jobs", large, "2");
+      const p = pipeline("large");
+      const out: number[] = [];
+      const sink = p.sink("out", (n: number) => void out.push(n));
+      p.source("stream", fromQueue<number>(server.url, { stream: "in", until: "empty" })).to(sink);
+      p.source("list", fromQueue<number>(server.url, { list: "jobs", until: "empty" })).to(sink);
+      expect(await run(p)).toMatchObject({ status: "completed", deadLetters: 0 });
+      expect(out.sort()).toEqual([1, 2]);
+      expect(await others.xpending("in", "millrace.large")).toMatchObject([1, id, id, expect.anything()]);
+      expect(await others.lrange("jobs:millrace:large.list", 0, -1)).toEqual([large]);
+    },
+  );
 
   served(
     "wrong credentials, a missing secret, a key that is no stream: the setup fails with the reason",

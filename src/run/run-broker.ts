@@ -21,8 +21,8 @@ export function isRefusedByBroker(error: unknown): boolean {
   return error instanceof MillraceError && (/^MR_ENGINE_/.test(error.code) || error.code === "MR_BAD_OPTION");
 }
 
-/** A broker that does not answer must not keep a run that is done from ending. */
-const RETIRE_MS = 10_000;
+/** A broker that does not come back must not keep a run that is done from ending. The streams process gives up earlier. */
+const RETIRE_MS = 45_000;
 
 /** Has a completed run's queues removed from the broker; says where they are still there. */
 export async function retireQueues(

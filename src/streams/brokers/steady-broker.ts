@@ -1,6 +1,6 @@
 import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
-import { ensureError, MillraceError, StreamError } from "../../errors.ts";
+import { ensureError, MillraceError } from "../../errors.ts";
 import type { Broker, BrokerSession } from "./broker.ts";
 import { SessionLife } from "./session-life.ts";
 import { SteadyQueue } from "./steady-queue.ts";
@@ -12,6 +12,9 @@ const LONGEST_WAIT_MS = 10_000;
 const GOOD_MS = 10_000;
 const CLOSE_MS = 2_000;
 const DROP_MS = 5_000;
+const DROP_AGAIN_MS = 500;
+/** A broker that was killed at the end of a run is back by then. */
+const DROP_PATIENCE_MS = 30_000;
 /** A broker that takes nothing may say so of itself, of a queue, or of both. */
 const FULL = "MR_ENGINE_FULL";
 /** A server takes so long at most to find out that a client is gone, and to hand out again what it had. */
@@ -227,16 +230,40 @@ export class SteadyBroker {
     return queue;
   }
 
-  /** Removes queues; rejects when some are left. Nothing else can be done after that but to close. */
-  async drop(names: readonly string[]): Promise<void> {
+  /**
+   * Removes queues, and waits `patienceMs` for a broker that is away; rejects when some are left. Nothing else can be
+   * done after that but to close.
+   */
+  async drop(names: readonly string[], patienceMs = DROP_PATIENCE_MS): Promise<void> {
     this.#isClosed = true;
     for (const queue of this.#queues.values()) queue.close();
-    const life = this.#life;
-    if (life === undefined) throw this.#away ?? new StreamError("MR_STREAM_CLOSED", "streams: it is closed");
-    const dropped = await Promise.allSettled(
-      names.map((name) => life.ask((session) => session.drop(name), DROP_MS)),
-    );
-    for (const one of dropped) if (one.status === "rejected") throw one.reason;
+    const until = this.#env.clock.mono() + patienceMs;
+    for (;;) {
+      try {
+        this.#life ??= await this.#lastLife();
+        await dropAll(this.#life, names);
+        return;
+      } catch (error) {
+        if (this.#life?.isOver === false || this.#closing !== undefined || this.#env.clock.mono() >= until)
+          throw error;
+      }
+      this.#life = undefined;
+      await this.#env.timers.sleep(DROP_AGAIN_MS);
+    }
+  }
+
+  /** A session for the removal of queues alone. */
+  async #lastLife(): Promise<SessionLife> {
+    let early: Error | undefined;
+    let life: SessionLife | undefined;
+    const lost = (problem: Error): void => {
+      early = problem;
+      life?.end(problem);
+    };
+    const session = await this.#broker.connect({ lost, blocked: () => undefined }, CONNECT_MS);
+    life = new SessionLife(this.#env, session);
+    if (early !== undefined) life.end(early);
+    return life;
   }
 
   close(): Promise<void> {
@@ -251,6 +278,12 @@ export class SteadyBroker {
     await life?.ask((session) => session.close(), CLOSE_MS).catch(() => undefined);
     this.#life = undefined;
   }
+}
+
+async function dropAll(life: SessionLife, names: readonly string[]): Promise<void> {
+  const drops = names.map((name) => life.ask((session) => session.drop(name), DROP_MS));
+  const failed = (await Promise.allSettled(drops)).find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 function codeOf(error: Error): string {

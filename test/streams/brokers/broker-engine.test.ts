@@ -516,3 +516,28 @@ test("when the run has completed its queues are removed", async () => {
   await life.engine.close();
   expect(life.broker.sessions.size).toBe(0);
 });
+
+test("a broker that is away when the run has completed is waited for, and its queues are removed then", async () => {
+  const life = await new Life().open();
+  life.broker.problem = new Error("it is away");
+  life.broker.loseSessions();
+  const retired = life.engine.retire();
+  await life.pass(5_000);
+  expect(life.broker.drops).toEqual([]);
+  life.broker.problem = undefined;
+  await life.pass(1_000);
+  await retired;
+  expect(life.broker.drops).toEqual(["run.a"]);
+  await life.engine.close();
+  expect(life.broker.sessions.size).toBe(0);
+});
+
+test("one that stays away does not keep a completed run from its end", async () => {
+  const life = await new Life().open();
+  life.broker.problem = new Error("it is away");
+  life.broker.loseSessions();
+  const retired = expect(life.engine.retire()).rejects.toThrow("it is away");
+  await life.pass(31_000);
+  await retired;
+  await life.engine.close();
+});

@@ -11,6 +11,7 @@ import { type Check, fail, ok, warn } from "./doctor-check.ts";
 import { exitCodeOf } from "./exit-code.ts";
 
 const CONNECT_MS = 10_000;
+const DROP_MS = 2_000;
 const PROBES = 20;
 const PROBE_BYTES = 16_384;
 /** The largest item, which travels alone, and what comes with it. NATS's own limit leaves room for that. */
@@ -125,7 +126,6 @@ async function checkQueue(
   try {
     return await Promise.race([tried(), tooLate]);
   } catch (error) {
-    await session.drop(queue).catch(() => undefined);
     return fail(
       "queue",
       ensureError(error).message,
@@ -133,6 +133,11 @@ async function checkQueue(
     );
   } finally {
     late.abort();
+    // n.b. a server with an alarm lets its queues be removed all the same; one that has stopped does not answer.
+    const limit = new AbortController();
+    const over = env.timers.sleep(DROP_MS, limit.signal).catch(() => undefined);
+    await Promise.race([session.drop(queue).catch(() => undefined), over]);
+    limit.abort();
   }
 }
 

@@ -286,6 +286,9 @@ test.skipIf(isMissing("rabbitmq-server"))(
 
       await server.raiseAlarm("memory");
       expect(await troubleOf(project)).toMatchObject({ what: expect.stringContaining("memory") });
+      const doctor = await project.millrace(["doctor", "--data", project.data, "--streams", server.url]);
+      expect(doctor.stdout).toMatch(/^fail +queue +low on memory/m);
+      expect(await server.control("list_queues", "name")).not.toContain("doctor");
       await server.clearAlarm("memory");
       const { json, stderr } = await run.ended;
 

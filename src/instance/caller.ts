@@ -107,8 +107,9 @@ export class Caller {
       void this.#await({ refs, items, context, startedAt, isSettled: false, timedOut: false }, items, value);
       return false;
     }
-    const { timeoutMs } = this.#parts.node.settings;
-    if (this.#now - startedAt > timeoutMs) {
+    // n.b. nobody could have told it that its time was up: what it gives back within the grace is not thrown away.
+    const { timeoutMs, graceMs } = this.#parts.node.settings;
+    if (this.#now - startedAt > timeoutMs + graceMs) {
       inHand.leave();
       this.#done += items.length;
       const late = timeoutError(this.#parts.node, "it blocked its process meanwhile");

@@ -109,6 +109,25 @@ test("a call that never settles is given up after time-out and grace, and the ru
   expect(result.stages.out).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
 });
 
+test("what a synchronous call gives back within time-out and grace counts, as nobody could tell it to end", async () => {
+  const p = pipeline("blocking");
+  const calls: number[] = [];
+  const block = (n: number): number => {
+    calls.push(n);
+    const until = performance.now() + (n === 1 ? 100 : n === 2 ? 300 : 0);
+    while (performance.now() < until);
+    return n;
+  };
+  p.source("numbers", function* () {
+    yield* [1, 2, 3];
+  })
+    .to(p.stage("block", block, { timeoutMs: 50, graceMs: 200, retry: { attempts: 1 } }))
+    .to(p.sink("out", () => undefined));
+  const result = await run(p);
+  expect(calls).toEqual([1, 2, 3]);
+  expect(result.stages.block).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
+});
+
 test("a source that keeps throwing fails the run; run() resolves and says why", async () => {
   const p = pipeline("bad-source");
   // biome-ignore lint/correctness/useYield: it throws before it would

@@ -19,6 +19,7 @@ export interface QueueDoorOptions {
 const PASSING = ["MR_BACKPRESSURE", "MR_DISK_LOW", "MR_DISK_FULL", "MR_STREAM_CLOSED"];
 /** They travel with each item. */
 const MAX_HEADER_BYTES = 192 * 1024;
+const CLOSED = "MR_NOT_PUSHABLE";
 const AGAIN_MS = 1_000;
 const LOOK_MS = 200;
 /** How long the end waits for messages that are on their way to the disk. */
@@ -69,9 +70,10 @@ export class QueueDoor {
     }
     const name = id ?? Symbol();
     const isNew = !this.#inHand.has(name);
+    if (isNew && this.#isClosed) return;
     // Handed out again: the new connection is the one to acknowledge it on.
     this.#inHand.set(name, message);
-    if (!isNew || this.#isClosed) return;
+    if (!isNew) return;
     if (headerBytes(message.headers) > MAX_HEADER_BYTES)
       this.#keep(name, new Error(`its headers may take more than ${MAX_HEADER_BYTES} bytes`));
     else void this.#store(name, message);
@@ -86,7 +88,12 @@ export class QueueDoor {
         await port.push([body], said);
         break;
       } catch (error) {
-        if (!this.#isPassing(error)) {
+        if (codeOf(error) === CLOSED) {
+          this.#inHand.delete(name);
+          this.#end();
+          return;
+        }
+        if (!PASSING.includes(codeOf(error))) {
           this.#keep(name, error);
           return;
         }
@@ -101,8 +108,12 @@ export class QueueDoor {
     if (this.#inHand.size <= this.#stuck) this.#lookSoon();
   }
 
-  #isPassing(error: unknown): boolean {
-    return error instanceof Error && "code" in error && PASSING.includes(String(error.code));
+  /** Somebody has closed the source, perhaps before this process began: what comes stays with the broker. */
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.log.info("the source is closed: no more messages are taken");
+    void this.close().catch(() => undefined);
   }
 
   /** It stays where it is, in the broker's hands and not acknowledged: nothing is lost by what we cannot store. */
@@ -160,4 +171,8 @@ export class QueueDoor {
     this.#isClosed = true;
     await this.#link.close();
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -252,6 +252,38 @@ describe("what is wrong is said", () => {
   );
 
   served(
+    "a source that is closed takes no more, says so once, and leaves the rest to the broker",
+    async () => {
+      const project = cliProject({
+        "closing.ts": `
+        import { fromQueue, pipeline } from "millrace";
+        import { note } from "./note.ts";
+        const p = pipeline("closing");
+        p.source("feed", fromQueue(${JSON.stringify(server.url)}, { stream: "in" })).to(
+          p.sink("out", async (n: number) => { note(n); await new Promise((resolve) => setTimeout(resolve, 300)); }, { capacity: { items: 1 } }));
+        export default p;
+      `,
+      });
+      for (let n = 1; n <= 12; n++) await others.xadd("in", "*", "data", `${n}`);
+      const run = project.start("closing.ts");
+      await run.until(() => project.notes().length > 0);
+      expect(
+        await project.millrace(["push", "closing/feed", "--close", "--data", project.data]),
+      ).toMatchObject({
+        code: 0,
+      });
+      for (const n of [13, 14, 15]) await others.xadd("in", "*", "data", `${n}`);
+      const { code, stderr } = await run.ended;
+      expect(code, stderr).toBe(0);
+      expect(stderr).not.toContain("cannot be stored");
+      expect(stderr.match(/the source is closed: no more messages are taken/g)).toHaveLength(1);
+      expect(project.notes<number>().sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 12 }, (_, i) => i + 1),
+      );
+    },
+  );
+
+  served(
     "wrong credentials, a missing secret, a key that is no stream: the setup fails with the reason",
     { timeout: 90_000 },
     async () => {

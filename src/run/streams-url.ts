@@ -1,5 +1,5 @@
 import type { BrokerKind } from "../definition/engine-options.ts";
-import { UsageError } from "../errors.ts";
+import { describeValue, UsageError } from "../errors.ts";
 
 /** Where a run's streams lie. */
 export type Streams = { readonly kind: "file" } | { readonly kind: "memory" } | BrokerStreams;
@@ -40,7 +40,8 @@ const PORTS: Readonly<Record<string, string>> = {
 const THERE_ARE = "there are file:, memory:, amqp://, amqps://, nats://, redis:// and rediss://";
 
 /** The engine that `--streams` and `streams` name. Throws UsageError MR_USAGE; a password is in no message. */
-export function streamsOf(given: string): Streams {
+export function streamsOf(given: unknown): Streams {
+  if (typeof given !== "string") throw bad(describeValue(given), THERE_ARE);
   if (given === "file:" || given === "file") return { kind: "file" };
   if (given === "memory:" || given === "memory") return { kind: "memory" };
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(given)?.[0].toLowerCase();

@@ -13,6 +13,10 @@ test.each([
   expect(streamsOf(url)).toMatchObject(expected);
 });
 
+test("what is no text is refused in plain words as well", () => {
+  expect(() => streamsOf(5)).toThrow(/^streams 5.*: there are file:/);
+});
+
 test.each([
   ["kafka://broker", "streams kafka:…: there are file:, memory:, amqp://"],
   ["rabbit", 'streams "rabbit": there are file:'],

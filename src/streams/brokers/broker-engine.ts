@@ -25,6 +25,7 @@ import type { Arrival, Broker, QueueNames } from "./broker.ts";
 import { BrokerShelf } from "./broker-shelf.ts";
 import { CommitLine } from "./commit-line.ts";
 import { LossWatch } from "./loss-watch.ts";
+import { lost, notOurs } from "./set-aside.ts";
 import { SteadyBroker } from "./steady-broker.ts";
 import { weaker } from "./weaker.ts";
 
@@ -171,7 +172,7 @@ export class BrokerEngine implements StreamEngine {
     // n.b. a run that goes on has its queues, and instances that come back before its streams are open are refused.
     const queue =
       isNeeded && !this.#options.waits
-        ? await this.#steady.declare(name, like)
+        ? await this.#steady.declare(name, like).catch((error: unknown) => this.#undo(stream, error))
         : this.#steady.queue(name, like);
     const shelf = new BrokerShelf(this.#env, this.#ledger, stream, queue, {
       read: (frame) => this.#commits.read(stream, frame),
@@ -182,6 +183,14 @@ export class BrokerEngine implements StreamEngine {
     });
     this.#shelves.set(stream, shelf);
     for (const each of this.#shelves.values()) each.shareBytes = AHEAD_BYTES / this.#shelves.size;
+  }
+
+  /** The broker has something against a queue: a run that has not begun leaves none behind there. */
+  async #undo(stream: string, error: unknown): Promise<never> {
+    const hasBegun = [...this.#ledger.streams.values()].some(({ appended }) => appended > 0);
+    const queues = [...this.#shelves.keys(), stream].map(this.#options.queueOf);
+    if (!hasBegun) await this.#steady.drop(queues, 0).catch(() => undefined);
+    throw error;
   }
 
   consume(stream: string, onDelivery: (delivery: Delivery) => void, options?: ConsumeOptions): Deliveries {
@@ -228,12 +237,8 @@ export class BrokerEngine implements StreamEngine {
   /** A message that no life of this engine published: kept aside before the broker may forget it. */
   async #foreign(stream: string, arrival: Arrival): Promise<void> {
     const number = this.#ledger.stream(stream).nextFrame++;
-    const problem =
-      arrival.number === undefined
-        ? "a message that millrace did not put there came out of its queue"
-        : `a message with the number ${arrival.number}, which was never given to one, came out of the queue`;
     try {
-      await this.#quarantine.takeForeign(stream, number, problem, arrival.bytes);
+      await this.#quarantine.takeForeign(stream, number, notOurs(arrival.number), arrival.bytes);
     } catch {
       // It stays in our hands, and comes again with the next session.
       return;
@@ -245,7 +250,7 @@ export class BrokerEngine implements StreamEngine {
     let items = 0;
     for (const frame of frames)
       for (const [from, to] of this.#ledger.pendingOf(stream, frame)) items += to - from;
-    const problem = `the broker lost ${counted(frames.length, "frame")} (${counted(items, "item")})`;
+    const problem = lost(frames.length, items);
     await this.#quarantine.take(stream, frames, problem, Buffer.alloc(0)).catch(() => undefined);
   }
 
@@ -301,5 +306,3 @@ export class BrokerEngine implements StreamEngine {
 
 const unknown = (stream: string): StreamError =>
   new StreamError("MR_STREAM_UNKNOWN", `stream ${stream}: it was not opened`);
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;

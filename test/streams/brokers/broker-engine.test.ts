@@ -541,3 +541,14 @@ test("one that stays away does not keep a completed run from its end", async () 
   await retired;
   await life.engine.close();
 });
+
+test("a run that is refused before it has begun leaves no queue behind; one that has begun keeps its own", async () => {
+  for (const hasBegun of [false, true]) {
+    const life = await new Life().open();
+    if (hasBegun) await life.append("item");
+    life.broker.differs = true;
+    await expect(life.engine.open("b")).rejects.toMatchObject({ code: "MR_ENGINE_QUEUE_DIFFERS" });
+    expect(life.broker.drops).toEqual(hasBegun ? [] : ["run.a", "run.b"]);
+    await life.engine.close();
+  }
+});

@@ -27,6 +27,10 @@ export interface RunStatus {
   readonly run: string;
   readonly status: "running" | "paused" | RunResult["status"];
   readonly stages: RunResult["stages"];
+  /** The disk of the data directory is low: no new items are taken. */
+  readonly disk?: "low";
+  /** What the run waits for, such as its broker, and for how long it has. */
+  readonly trouble?: { readonly what: string; readonly forMs: number };
 }
 
 /** A run that was started. */

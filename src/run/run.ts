@@ -150,6 +150,8 @@ async function startLocal(module: string, options: RunOptions): Promise<Handle> 
             ? "running"
             : (controller.status as RunStatus["status"]),
         stages: stagesOf(local.manifest.shape.nodes, stats?.counts ?? {}),
+        ...(stats?.disk && !controller.isOver && { disk: stats.disk }),
+        ...(stats?.trouble && !controller.isOver && { trouble: stats.trouble }),
       };
     },
     ...handleVerbs(local),

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { start } from "millrace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Check } from "../../src/cli/doctor-check.ts";
 import type { ListedRun } from "../../src/run/list-runs.ts";
@@ -16,6 +17,7 @@ import { startRedis } from "../support/redis.ts";
 import type { RunningServer } from "../support/server-process.ts";
 import { isMissing } from "../support/server-program.ts";
 
+const SOON = { timeout: 20_000 };
 const PASSWORD = "pass-word-of-the-test";
 const users = { orders: PASSWORD };
 const WORD_COUNT = fileURLToPath(new URL("../../examples/word-count/word-count.ts", import.meta.url));
@@ -300,6 +302,35 @@ test.skipIf(isMissing("rabbitmq-server"))(
     }
   },
 );
+
+test.skipIf(isMissing("redis-server"))("a handle tells what its run waits for, too", async () => {
+  let server = await startRedis();
+  try {
+    const project = cliProject({
+      "feed.ts": `
+        import { pipeline, push } from "millrace";
+        const p = pipeline("feed");
+        p.source("in", push()).to(p.sink("out", () => undefined));
+        export default p;
+      `,
+    });
+    const handle = await start(pathToFileURL(project.path("feed.ts")), {
+      data: project.data,
+      streams: server.url,
+    });
+    expect(await handle.status()).not.toHaveProperty("trouble");
+    await server.kill();
+    await expect
+      .poll(() => handle.status(), SOON)
+      .toMatchObject({ trouble: { what: expect.stringContaining("127.0.0.1"), forMs: expect.any(Number) } });
+    server = await server.restart();
+    await expect.poll(() => handle.status(), SOON).not.toHaveProperty("trouble");
+    await handle.close("in");
+    expect(await handle.done).toMatchObject({ status: "completed" });
+  } finally {
+    await server.stop();
+  }
+});
 
 test.skipIf(isMissing("rabbitmq-server"))("RabbitMQ: a vhost that is not there", async () => {
   const server = await startRabbitmq();

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
-import { MAX_INSTANCES } from "../run/handle-verbs.ts";
+import { MAX_INSTANCES } from "../run/check-instances.ts";
 import { LiveRun } from "../run/live-run.ts";
 import { EXIT } from "./exit-code.ts";
 import { queryOf, type RunTargetFlags, runTargetOptions, stageTargetOf, targetOf } from "./run-target.ts";

@@ -1,6 +1,6 @@
 import type { Env } from "../env/env.ts";
 import { UsageError } from "../errors.ts";
-import { MAX_INSTANCES } from "../run/handle-verbs.ts";
+import { MAX_INSTANCES } from "../run/check-instances.ts";
 import type { GivenInput } from "../run/job-input.ts";
 import { LocalRun } from "../run/local-run.ts";
 import { streamsOf } from "../run/streams-url.ts";

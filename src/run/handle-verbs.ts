@@ -4,6 +4,7 @@ import type { DeadLetterDesk } from "../definition/dead-letter.ts";
 import type { RunEvent } from "../definition/run-event.ts";
 import type { Handle } from "../definition/run-options.ts";
 import { describeValue, UsageError } from "../errors.ts";
+import { MAX_INSTANCES } from "./check-instances.ts";
 import type { Pushes } from "./pushes.ts";
 
 /** A run of either kind, as its handle commands it. */
@@ -15,9 +16,6 @@ export interface CommandableRun {
   stop(now: boolean): Promise<void>;
   readonly events: RunEvents;
 }
-
-/** More instances of a stage than this are a slip of the hand. */
-export const MAX_INSTANCES = 1_000;
 
 /** The part of a handle that commands its run. */
 export function handleVerbs(

@@ -16,6 +16,7 @@ import type { GetRecord } from "../instance/large-record.ts";
 import type { FromInstance } from "../instance/messages.ts";
 import type { StreamEngine } from "../streams/contract.ts";
 import type { StatsAnswer, StreamEvent } from "../streams/protocol.ts";
+import { checkInstances } from "./check-instances.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { InProcessHandle } from "./in-process-instance.ts";
 import { inProcessLetters } from "./in-process-letters.ts";
@@ -147,6 +148,7 @@ export class InProcessRun {
   static async start(options: InProcessOptions): Promise<InProcessRun> {
     const { env, definition } = options;
     checkGraph(definition);
+    checkInstances(options.instances, shapeOf(definition));
     const params = await validateParams(definition, options.params);
     const run = new InProcessRun(options, params, await InProcessStreams.make(env, options.probe ?? {}));
     await run.#begin();

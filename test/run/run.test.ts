@@ -191,3 +191,23 @@ test("a module by its URL runs in processes of its own, and a handle tells how i
 test("something that is no pipeline is refused", async () => {
   await expect(run(42 as never)).rejects.toMatchObject({ code: "MR_NOTHING_TO_RUN" });
 });
+
+test.each([
+  ["none", { work: 0 }, "0 (number); give a whole number from 1 to 1000"],
+  ["half a process", { work: 1.5 }, "1.5 (number); give a whole number"],
+  ["a text", { work: "2" as unknown as number }, '"2"; give a whole number'],
+  ["two of a source", { numbers: 2 }, "a source runs in exactly one instance"],
+  ["some of a stage that is not there", { werk: 2 }, 'has no stage "werk"'],
+])("instances that a stage cannot have are refused before anything runs: %s", async (_, instances, told) => {
+  const p = pipeline("crowd");
+  let hasStarted = false;
+  p.source("numbers", function* () {
+    hasStarted = true;
+    yield 1;
+  }).to(p.sink("work", () => undefined));
+  await expect(run(p, { instances: instances as Record<string, number> })).rejects.toMatchObject({
+    code: "MR_USAGE",
+    message: expect.stringContaining(told),
+  });
+  expect(hasStarted).toBe(false);
+});

@@ -12,6 +12,7 @@ const LASTING = ["MR_INPUT_NOT_FOUND", "MR_INPUT_CHANGED", "MR_BAD_ROW"] as cons
 type Reason =
   | (typeof LASTING)[number]
   | "MR_SOURCE_FAILED"
+  | "MR_INPUT_UNREADABLE"
   | "MR_SETUP_FAILED"
   | "MR_INSTANCE_FAILING"
   | "MR_COMBINE_FAILED";
@@ -45,8 +46,7 @@ export class Setbacks {
     row.count = hasProgressed ? 1 : row.count + 1;
     row.settled = setback.settled;
     this.#rows.set(key, row);
-    const last =
-      setback.error === undefined ? setback.what : `${setback.error.name}: ${setback.error.message}`;
+    const last = setback.error === undefined ? setback.what : sayError(setback.error);
     switch (cause) {
       case "source-failed": {
         const lasting = LASTING.find((code) => code === setback.error?.code);
@@ -55,7 +55,9 @@ export class Setbacks {
         return row.count < node.settings.retry.attempts
           ? undefined
           : {
-              code: "MR_SOURCE_FAILED",
+              // A disk may have been at fault, so that it was tried again; what there is to do stands under this code.
+              code:
+                setback.error?.code === "MR_INPUT_UNREADABLE" ? "MR_INPUT_UNREADABLE" : "MR_SOURCE_FAILED",
               message: `${this.#sourceName(node)}: it threw ${row.count} times in a row; last: ${last}`,
             };
       }
@@ -96,4 +98,9 @@ export class Setbacks {
   started(stage: string): void {
     this.#rows.delete(`${stage}/setup-failed`);
   }
+}
+
+/** With the code of an error of ours: `millrace explain` knows what to do about it. */
+function sayError({ name, code, message }: ErrorInfo): string {
+  return `${name}${code?.startsWith("MR_") === true ? ` ${code}` : ""}: ${message}`;
 }

@@ -43,3 +43,26 @@ test("a job's split that throws is called by the name that its author gave it", 
     message: "split of job j: it threw 1 times in a row; last: exit code 1",
   });
 });
+
+test("what ended a source is told with its code: a file that cannot be read by its own, others beside theirs", () => {
+  const source = {
+    name: "feed",
+    kind: "source",
+    settings: { retry: { attempts: 1 } },
+  } as unknown as NodeShape;
+  const failed = (code: string | undefined) =>
+    new Setbacks("j").add(source, {
+      ...setback("source-failed"),
+      error: { name: "StageError", message: "big.txt:1: too long", stack: "", ...(code && { code }) },
+    });
+  expect(failed("MR_INPUT_UNREADABLE")).toEqual({
+    code: "MR_INPUT_UNREADABLE",
+    message:
+      "source feed: it threw 1 times in a row; last: StageError MR_INPUT_UNREADABLE: big.txt:1: too long",
+  });
+  expect(failed("MR_NOT_ENCODABLE")).toMatchObject({
+    code: "MR_SOURCE_FAILED",
+    message: expect.stringContaining("last: StageError MR_NOT_ENCODABLE: big.txt:1"),
+  });
+  expect(failed("ENOENT")?.message).toContain("last: StageError: big.txt:1");
+});

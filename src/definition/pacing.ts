@@ -33,8 +33,8 @@ export interface BreakerPolicy {
   readonly after: number;
 }
 
-/** Of a push source that has to wait for a stage and was given no capacity of its own: pushes wait beyond it. */
-const PUSHED_AHEAD: CapacityPolicy = { items: 1_000_000, bytes: 64 * 1024 * 1024 };
+/** The most that a push source takes ahead of stages with a capacity, where it has none of its own. */
+const MAX_PUSHED_AHEAD = { items: 1_000_000, bytes: 64 * 1024 * 1024 };
 
 /** The pacing of the stages that have some. */
 export function pacingByStage(shape: PipelineShape): Record<string, Pacing> {
@@ -43,7 +43,17 @@ export function pacingByStage(shape: PipelineShape): Record<string, Pacing> {
     const { pacing } = settings;
     if (pacing !== undefined) paced[name] = pacing;
     if (input !== "push" || pacing?.capacity !== undefined) continue;
-    if (capacitiesFedBy(shape, name).size > 0) paced[name] = { ...pacing, capacity: PUSHED_AHEAD };
+    const fed = [...capacitiesFedBy(shape, name).values()];
+    if (fed.length > 0) paced[name] = { ...pacing, capacity: pushedAhead(fed) };
   }
   return paced;
+}
+
+/** As much as the tightest of the stages takes: who pushes is to feel what was asked for, and not a backlog before it. */
+function pushedAhead(fed: readonly CapacityPolicy[]): CapacityPolicy {
+  const { items, bytes } = MAX_PUSHED_AHEAD;
+  return {
+    items: Math.min(items, ...fed.map((capacity) => capacity.items ?? items)),
+    bytes: Math.min(bytes, ...fed.map((capacity) => capacity.bytes ?? bytes)),
+  };
 }

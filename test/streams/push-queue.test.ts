@@ -36,11 +36,15 @@ test("a push that has waited for its time is refused, those behind it in their t
   expect([queue.isEmpty, env.timersPending]).toEqual([true, 0]);
 });
 
-test("a push source is bounded ahead of a stage with a capacity, by its own where it has one; elsewhere the disk is the limit", () => {
+test("a push source is bounded by the tightest capacity that it feeds, by its own where it has one; elsewhere the disk is the limit", () => {
   const p = pipeline("bounded");
   const limited = p.sink("limited", (_: number) => undefined, { capacity: { items: 10 } });
   const free = p.sink("free", (_: number) => undefined);
+  const light = p.sink("light", (_: number) => undefined, { capacity: { items: 30, bytes: "2KB" } });
   p.source("held", push<number>()).to(limited);
+  const both = p.source("both", push<number>());
+  both.to(limited);
+  both.to(light);
   p.source("own", push<number>(), { capacity: { items: 5 } }).to(limited);
   p.source("open", push<number>()).to(free);
   p.source("plain", () => [1]).to(limited);
@@ -50,7 +54,8 @@ test("a push source is bounded ahead of a stage with a capacity, by its own wher
   expect(
     Object.fromEntries(Object.entries(paced).map(([name, { capacity }]) => [name, capacity])),
   ).toMatchObject({
-    held: { items: 1_000_000, bytes: 64 * 1024 * 1024 },
+    held: { items: 10, bytes: 64 * 1024 * 1024 },
+    both: { items: 10, bytes: 2 * 1024 },
     own: { items: 5 },
     limited: { items: 10 },
   });

@@ -1,4 +1,5 @@
 import type { Env } from "../env/env.ts";
+import { StreamError } from "../errors.ts";
 import { RangeSet } from "../wire/range-set.ts";
 import type { Consumer } from "./consumer.ts";
 import { type CountDelta, type Mark, type MarkWrite, NOTHING, type StreamEngine } from "./contract.ts";
@@ -78,8 +79,13 @@ export class Claims {
     this.#putBack(orphan, () => undefined);
   }
 
-  isJudged(instance: string): boolean {
-    return this.#judged.has(instance);
+  /** Throws StreamError MR_CLAIM_LOST when its process has ended: what it sent before that is read too late. */
+  checkUnjudged({ stage, instance }: { readonly stage: string; readonly instance: string }): void {
+    if (!this.#judged.has(instance)) return;
+    throw new StreamError(
+      "MR_CLAIM_LOST",
+      `stage ${stage}, instance ${instance}: its end was reported already`,
+    );
   }
 
   /** Gives the number of suspects that the verdict makes. */

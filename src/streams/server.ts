@@ -1,6 +1,7 @@
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
+import { Anteroom } from "./anteroom.ts";
 import { Claims } from "./claims.ts";
 import { newConsumer } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
@@ -56,6 +57,7 @@ export class StreamServer {
   readonly #stages: Stages;
   readonly #claims: Claims;
   readonly #peers = new Set<Peer>();
+  readonly #anteroom = new Anteroom();
   readonly #senders: Senders;
   readonly #shortcut: Shortcut;
   readonly #entrance: Entrance;
@@ -90,6 +92,7 @@ export class StreamServer {
     for (const stream of how.inputs ?? []) await this.inputs.open(stream);
     await this.pacer.open(how.pacing ?? {});
     await this.#stages.open(stages, how);
+    this.#anteroom.open();
   }
 
   /** Takes a new peer. */
@@ -105,6 +108,7 @@ export class StreamServer {
 
   #onClose(peer: Peer): void {
     this.#peers.delete(peer);
+    this.#anteroom.leave(peer);
     this.pacer.gone(peer);
     const { hello, consumer } = peer;
     if (hello === undefined) return;
@@ -165,6 +169,10 @@ export class StreamServer {
       this.notices.greet(peer);
       return;
     }
+    this.#anteroom.enter(peer, () => this.#letIn(peer, hello));
+  }
+
+  #letIn(peer: Peer, hello: HelloHead): void {
     if (hello.role === "source") {
       void this.#senders.welcome(peer, hello).then(() => this.pacer.joined(peer));
       return;
@@ -179,16 +187,9 @@ export class StreamServer {
       void this.#senders.welcome(peer, hello);
       return;
     }
-    if (this.#claims.isJudged(hello.instance)) {
-      // Its process has ended: what it sent before its end and is read only now must not take anything again.
-      throw new StreamError(
-        "MR_CLAIM_LOST",
-        `stage ${hello.stage}, instance ${hello.instance}: its end was reported already`,
-      );
-    }
+    this.#claims.checkUnjudged(hello);
     peer.hello = hello;
-    // The same instance, back after its connection broke: it has let go of what it held, also when the end of
-    // the old connection has not been seen yet.
+    // The same instance is back: it has let go of what it held, also while the end of its old connection is unseen.
     for (const other of this.#peers) {
       if (other !== peer && other.hello?.instance === hello.instance && other.hello.stage === hello.stage)
         other.drop();
@@ -196,7 +197,8 @@ export class StreamServer {
     dispatcher.owners?.reserve(hello.instance, readLanes(hello.busy ?? []));
     this.#claims.returned(hello.instance);
     const passesOn = readPassesOn(hello, (stage) => this.#stages.get(stage) !== undefined);
-    const consumer = newConsumer(hello.instance, hello.role, passesOn, (ranges, frames) => {
+    const role = hello.role === "suspect" ? "suspect" : "worker";
+    const consumer = newConsumer(hello.instance, role, passesOn, (ranges, frames) => {
       peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
     });
     peer.consumer = consumer;

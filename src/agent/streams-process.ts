@@ -27,6 +27,8 @@ export interface StreamsProcessOptions {
 /** Deaths in a row, none of them living for so long, after which the run is given up. */
 const MAX_QUICK_DEATHS = 10;
 const QUICK_MS = 2_000;
+/** So often it may die while it starts for the first time: what kills it then is more than an accident. */
+const MAX_FIRST_DEATHS = 3;
 
 /**
  * V8 counts buffers that were made since the last full collection as growth of the heap, and over a broker each frame is
@@ -61,8 +63,19 @@ export class StreamsProcess {
     return this.#child?.pid;
   }
 
-  /** Starts it. Throws what opening the data threw. */
+  /** Starts it, once more when it dies over that. Throws what opening the data threw. */
   async start(): Promise<void> {
+    for (let deaths = 1; ; deaths++) {
+      try {
+        await this.#begin();
+        return;
+      } catch (error) {
+        if (!isDeath(error) || deaths === MAX_FIRST_DEATHS || this.#isOver) throw error;
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
     const { env, engine, socket, secret } = this.#options;
     this.#startedAt = env.clock.mono();
     const ready = new Promise<string>((resolve, reject) => {
@@ -143,7 +156,7 @@ export class StreamsProcess {
       await env.timers.sleep(Math.min(5_000, 10 * 2 ** this.#quickDeaths));
       if (this.#isOver || this.#stopping !== undefined) return;
       try {
-        await this.start();
+        await this.#begin();
         this.#options.onRestarted(this.boot, this.#restarts);
         return;
       } catch (error) {
@@ -202,4 +215,10 @@ export class StreamsProcess {
     });
     this.#wakeAll();
   }
+}
+
+/** Whether the process has ended without a word, as opposed to saying why it cannot start. */
+function isDeath(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === "MR_STREAM_CLOSED" || code === "ECONNREFUSED";
 }

@@ -68,3 +68,50 @@ test("one that lives on without its connection to us is replaced: nobody could r
   expect(restarts).toEqual([1]);
   expect(streams.pid).not.toBe(pid);
 });
+
+/** A streams process over memory, the first `deaths` of whose lives are killed while they start. */
+function doomed(deaths: number) {
+  const folder = mkdtempSync(join(tmpdir(), "mr-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const lives: number[] = [];
+  const env: Env = {
+    ...nodeEnv,
+    processes: {
+      ...nodeEnv.processes,
+      spawn: async (options) => {
+        const child = await nodeEnv.processes.spawn(options);
+        lives.push(child.pid);
+        if (lives.length <= deaths) child.kill("SIGKILL");
+        return child;
+      },
+    },
+  };
+  const streams = new StreamsProcess({
+    env,
+    engine: { kind: "memory", directory: folder, durability: "disk" },
+    socket: join(folder, "s"),
+    secret: "secret",
+    open: () => ({ streams: ["work"] }),
+    onEvent: () => undefined,
+    onRestarted: () => undefined,
+    onFailed: () => undefined,
+    onOutput: () => undefined,
+  });
+  return { streams, lives };
+}
+
+test("a streams process that is killed while it starts is started again; one that always dies is given up", async () => {
+  const lucky = doomed(1);
+  await lucky.streams.start();
+  const { streams: open } = await lucky.streams.request("stats", {});
+  expect(open.map(({ name }) => name)).toEqual(["work"]);
+  expect(lucky.lives).toHaveLength(2);
+  await lucky.streams.stop();
+
+  const hopeless = doomed(9);
+  await expect(hopeless.streams.start()).rejects.toMatchObject({
+    code: "MR_STREAM_CLOSED",
+    message: expect.stringContaining("it ended while it was starting (SIGKILL)"),
+  });
+  expect(hopeless.lives).toHaveLength(3);
+});

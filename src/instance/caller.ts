@@ -188,8 +188,11 @@ export class Caller {
       }
       if (returned.kind === "one") {
         if (context.failed === undefined) {
-          const value = this.#isTask ? [this.#positionOf(refs), returned.value] : returned.value;
-          const placed = outputs.place(value, saidOf(node, refs[0] as ItemRef));
+          const ref = refs[0] as ItemRef;
+          const said = saidOf(node, ref);
+          const placed = this.#isTask
+            ? outputs.placeResult(ref.range.positionOf(ref.index), returned.value, said)
+            : outputs.place(returned.value, said);
           transactions.count("emitted", 1);
           this.#settleAll(refs, items, context, placed);
         } else this.#settleAll(refs, items, context, false);
@@ -278,11 +281,6 @@ export class Caller {
 
   #fail(ref: ItemRef, item: unknown, thrown: unknown, reason: DeadReason): void {
     this.#failed.fail(ref, item, thrown, reason);
-  }
-
-  #positionOf(refs: readonly ItemRef[]): number {
-    const { range, index } = refs[0] as ItemRef;
-    return range.positionOf(index);
   }
 
   #isCurrent(refs: readonly ItemRef[]): boolean {

@@ -1,7 +1,7 @@
 import type { Env } from "../env/env.ts";
 import { StageError } from "../errors.ts";
 import type { ItemMeta } from "../wire/frame.ts";
-import { ItemEncoder } from "../wire/item-codec.ts";
+import { ItemEncoder, notEncodableWithin } from "../wire/item-codec.ts";
 import type { Target } from "./edges.ts";
 import { OpenFrames, type OriginOf, type Place, type ReadyFrame } from "./open-frames.ts";
 import { needsPlacement, placementOf, type Said } from "./placement.ts";
@@ -86,6 +86,15 @@ export class Outputs {
     const metas = this.#place(routes, output, said);
     this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs, metas);
     return true;
+  }
+
+  /** Places the result of a task, for combine; an error names the result, not what it travels in. */
+  placeResult(position: number, result: unknown, said?: Said): boolean {
+    try {
+      return this.place([position, result], said);
+    } catch (error) {
+      throw notEncodableWithin(result, error);
+    }
   }
 
   /** The bytes of an output, valid until the next call, for {@link placeAt}. */

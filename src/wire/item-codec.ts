@@ -205,6 +205,13 @@ export class ItemDecoder {
   }
 }
 
+/** What cannot be carried of a value that was to travel inside another: its path begins at the value itself. */
+export function notEncodableWithin(value: unknown, error: unknown): unknown {
+  return error instanceof EncodingError && error.code === "MR_NOT_ENCODABLE"
+    ? notEncodable(value, error.cause)
+    : error;
+}
+
 function notEncodable(item: unknown, error: unknown): MillraceError {
   let found: { path: string; what: string } | undefined;
   try {

@@ -169,6 +169,21 @@ test("a task that fails for good fails the job at once; the error has the task, 
   expect((await handle.done).failedTask).toMatchObject({ position: 0, error: { name: "TerminalError" } });
 });
 
+test("a result that cannot be carried is named by its own path, not by that of what it travels in", async () => {
+  const careless = job("careless", {
+    process: () => ({ rows: [{ parse: () => 1 }] }) as never,
+    retry: { attempts: 1 },
+  });
+  await expect(run(careless, { input: ["a"] })).rejects.toMatchObject({
+    error: {
+      code: "MR_NOT_ENCODABLE",
+      message: expect.stringMatching(
+        /^item \{"rows":\[\{\}\]\}: a function \(parse\) at \$\.rows\[0\]\.parse cannot/,
+      ),
+    },
+  });
+});
+
 test("with skip a failed task is a dead letter, and the result lacks it, in a list and in a fold", async () => {
   const options = {
     process: (n: number) => {

@@ -1,7 +1,9 @@
-import type { Counts, RunResult } from "../definition/run-result.ts";
+import type { Counts, FailedTask, RunResult } from "../definition/run-result.ts";
+import { describeValue } from "../errors.ts";
+import { dataFlag } from "./data-flag.ts";
 import { compact } from "./display/number-text.ts";
 import type { Style } from "./display/style.ts";
-import { shellText } from "./shell-text.ts";
+import { itemAsJson } from "./item-json.ts";
 import { duration, grouped, printable } from "./terminal.ts";
 
 export interface SummaryOptions {
@@ -23,8 +25,6 @@ const REPEATED: Readonly<Record<string, string>> = {
   "streams-restarted": "in hand when the streams process was restarted",
   "log-damaged": "settled once, but the log that said so was damaged",
 };
-
-const DEFAULT_DATA = ".millrace";
 
 /**
  * What stays on the screen after a run: every delivery accounted for, every repeat with its cause, and what to do
@@ -52,11 +52,10 @@ export function summaryOf(
   }
   const dead = result.deadLetters;
   if (dead > 0) {
-    const where = data === undefined || data === DEFAULT_DATA ? "" : ` --data ${shellText(data)}`;
-    const look = data === undefined ? "" : `: millrace dead list ${pipeline} --run ${run}${where}`;
+    const look = data === undefined ? "" : `: millrace dead list ${pipeline} --run ${run}${dataFlag(data)}`;
     lines.push(`${style.red(`${grouped(dead)} dead ${dead === 1 ? "letter" : "letters"}`)}${look}`);
   }
-  const errors = result.error === undefined ? [] : errorLines(result.error, style);
+  const errors = result.error === undefined ? [] : errorLines(result.error, result.failedTask, style);
   lines.push(...errors);
   if (data === undefined) lines.push(style.dim("data: in memory, gone"));
   else {
@@ -66,10 +65,22 @@ export function summaryOf(
   return { lines, errors };
 }
 
-function errorLines(error: NonNullable<RunResult["error"]>, style: Style): string[] {
-  const { code, name, message } = error;
-  const line = `${style.red("error")} ${code ?? name}  ${printable(message)}`;
-  return code?.startsWith("MR_") === true ? [line, style.dim(`  more: millrace explain ${code}`)] : [line];
+function errorLines(
+  { code, name, message }: NonNullable<RunResult["error"]>,
+  failedTask: FailedTask | undefined,
+  style: Style,
+): string[] {
+  const lines = [`${style.red("error")} ${code ?? name}  ${printable(message)}`];
+  if (failedTask !== undefined) lines.push(...taskLines(failedTask));
+  if (code?.startsWith("MR_") === true) lines.push(style.dim(`  more: millrace explain ${code}`));
+  return lines;
+}
+
+/** What a job has failed with, and where in its code. */
+function taskLines({ position, input, error }: FailedTask): string[] {
+  const given = input === undefined ? [] : [`  task ${position}: ${describeValue(itemAsJson(input))}`];
+  const place = error.stack.split("\n").find((line) => /^\s+at /.test(line));
+  return [...given, ...(place === undefined ? [] : [`  ${place.trim()}`])].map(printable);
 }
 
 function unsettledOf(counts: Counts): number {

@@ -72,6 +72,26 @@ test("a run that failed: why, what is left, where to read on and what resumes it
   });
 });
 
+test("a job that failed: its task's input and the place in its code stand below the error", () => {
+  const stack = "TypeError: bad\n    at Object.process (/home/me/job.ts:8:9)\n    at other (x.js:1:1)";
+  const error = { name: "TypeError", message: "bad", stack };
+  const failed: RunResult = {
+    ...RESULT,
+    status: "failed",
+    deadLetters: 0,
+    error: { ...error, code: "MR_JOB_FAILED", message: "task 3 has failed: TypeError: bad" },
+    failedTask: { position: 3, input: { when: new Date(0), n: 7n }, error },
+  };
+  const lines = [
+    "error MR_JOB_FAILED  task 3 has failed: TypeError: bad",
+    '  task 3: {"when":"1970-01-01T00:00:00.000Z","n":"7"}',
+    "  at Object.process (/home/me/job.ts:8:9)",
+    "  more: millrace explain MR_JOB_FAILED",
+  ];
+  expect(summaryOf(failed, OPTIONS).errors).toEqual(lines);
+  expect(summaryOf(failed, OPTIONS).lines).toEqual(expect.arrayContaining(lines));
+});
+
 test("of a stopped run what is pushed for later is shown as well, though no count has it yet", () => {
   const stopped: RunResult = {
     ...RESULT,

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { DeadLetter, DeadLetterFilter } from "../definition/dead-letter.ts";
 import type { Env } from "../env/env.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
+import { dataFlag } from "./data-flag.ts";
 import { addDeadDropCommand } from "./dead-drop-command.ts";
 import { addDeadEditCommand } from "./dead-edit-command.ts";
 import { addDeadExportCommand } from "./dead-export-command.ts";
@@ -119,6 +120,6 @@ async function printTable(opened: OpenedLetters, target: string, flags: ListFlag
   if (rows.seen > limit)
     tell(`${grouped(rows.seen - limit)} older ones are not shown: see --limit and --json`);
   tell(
-    `${grouped(rows.seen)} dead ${rows.seen === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}`,
+    `${grouped(rows.seen)} dead ${rows.seen === 1 ? "letter" : "letters"} in run ${run}; see one: millrace dead show ${target} ID --run ${run}${dataFlag(flags.data)}`,
   );
 }

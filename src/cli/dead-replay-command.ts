@@ -6,7 +6,7 @@ import type { Env } from "../env/env.ts";
 import { MillraceError, RunError, UsageError } from "../errors.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
 import { checkStages, type RunManifest } from "../run/run-store.ts";
-import { dataOf } from "./data-flag.ts";
+import { dataFlag, dataOf } from "./data-flag.ts";
 import { givenOf, moduleOf } from "./dead-module.ts";
 import { type ChoiceFlags, choiceOf, choiceOptions, lettersOf, withLetters } from "./dead-target.ts";
 import { EXIT } from "./exit-code.ts";
@@ -94,7 +94,9 @@ async function putBack(
   // A run that was broken off has to be finished, also when nothing is left to be put back.
   const isToRun = !records.isLive && flags.go !== false && (replayed > 0 || status !== "completed");
   if (!isToRun && !records.isLive && replayed > 0)
-    tell(`go on with it: millrace run ${moduleOf(manifest, flags.module)} --resume ${run}`);
+    tell(
+      `go on with it: millrace run ${moduleOf(manifest, flags.module)} --resume ${run}${dataFlag(flags.data)}`,
+    );
   return { manifest, replayed, isToRun };
 }
 

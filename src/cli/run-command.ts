@@ -182,6 +182,8 @@ function paramsOf(given: readonly string[]): Record<string, unknown> {
     if (match === null)
       throw new UsageError("MR_USAGE", `--param ${JSON.stringify(text)}: write name=text or name:=JSON`);
     const [, name = "", operator, value = ""] = match;
+    // n.b. an assignment to this one makes no key: it would go by unseen.
+    if (name === "__proto__") throw new UsageError("MR_USAGE", "--param __proto__: no param is called that");
     if (Object.hasOwn(params, name)) throw new UsageError("MR_USAGE", `--param ${name}: it is given twice`);
     if (operator === "=") params[name] = value;
     else {

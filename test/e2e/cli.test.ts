@@ -118,6 +118,25 @@ test("settings: a flag wins over a variable, a variable over the config file", L
   expect(explained.code).toBe(0);
 });
 
+test("commands that are suggested find the data directory of the one that suggests them", LIMIT, async () => {
+  const { millrace, data } = cliProject({
+    "bad.ts": `import { pipeline, TerminalError } from "millrace";
+const p = pipeline("bad");
+p.source("feed", () => [1]).to(p.sink("out", () => { throw new TerminalError("no"); }));
+export default p;
+`,
+  });
+  const ran = await millrace(["run", "bad.ts", "--data", data, "--param", "__proto__=1"]);
+  expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("no param is called that")]);
+  expect((await millrace(["run", "bad.ts", "--data", data])).code).toBe(8);
+
+  const listed = await millrace(["dead", "list", "bad", "--data", data]);
+  const [, ...shown] = /see one: millrace (dead show bad) ID (.*)/.exec(listed.stderr) ?? [];
+  const id = /^\S+-0(?= )/m.exec(listed.stdout)?.[0] as string;
+  const words = shown.flatMap((part) => part.split(" "));
+  expect((await millrace([...words, id])).code).toBe(0);
+});
+
 test("init fills a new folder, and leaves alone one in which there is something", LIMIT, async () => {
   const { millrace, path, write } = cliProject({});
   write("taken/notes.txt", "mine");

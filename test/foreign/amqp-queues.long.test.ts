@@ -1,9 +1,9 @@
 import { type ChannelModel, type ConfirmChannel, connect, type GetMessage } from "amqplib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { DefinitionError, fromQueue, pipeline, run, start, toQueue } from "../../src/index.ts";
-import { cliProject, unsettled } from "../support/cli-project.ts";
+import { type CliProject, cliProject, unsettled } from "../support/cli-project.ts";
 import { type RabbitmqServer, startRabbitmq } from "../support/rabbitmq.ts";
-import { type ProcessKind, processesOf } from "../support/run-processes.ts";
+import { killOverAndOver, relayed, relayProject } from "../support/relay.ts";
 import { isMissing } from "../support/server-program.ts";
 
 const isAway = isMissing("rabbitmq-server");
@@ -191,48 +191,28 @@ describe("messages of other programs", () => {
 });
 
 describe("no message is lost", () => {
-  const relay = (): string => `
-    import { fromQueue, pipeline, toQueue } from "millrace";
-    const url = ${JSON.stringify(url)};
-    const p = pipeline("relay");
-    const feed = p.source("feed", fromQueue(url, { queue: "in", prefetch: 300, until: "empty" }), { capacity: { items: 200 } });
-    const pass = p.stage("pass", async (item) => {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      return item;
-    }, { instances: 1, capacity: { items: 500 } });
-    feed.to(pass).to(p.sink("out", toQueue(url, { queue: "out" }), { instances: 1 }));
-    export default p;
-  `;
+  const relay = (): CliProject => relayProject(url, { queue: "in" }, { queue: "out" });
+  const out = (): Promise<number> => count("out");
 
   served(
     "when the processes of source, sink and streams are killed over and over",
     { timeout: 180_000 },
     async () => {
       await fill(1, TOTAL);
-      const project = cliProject({ "relay.ts": relay() });
-      const running = project.start("relay.ts", [], { timeoutMs: 170_000 });
-      const victims: ProcessKind[] = ["source", "sink", "source", "streams", "sink", "source"];
-      let killed = 0;
-      for (const victim of victims) {
-        const before = await count("out");
-        await vi.waitFor(async () => expect(await count("out")).toBeGreaterThan(before + 300), {
-          timeout: 40_000,
-          interval: 20,
-        });
-        const kinds = { source: "feed", sink: "out" };
-        const found = processesOf(running.pid, kinds).find((each) => each.kind === victim);
-        if (found === undefined) continue;
-        process.kill(found.pid, "SIGKILL");
-        killed++;
-      }
+      const running = relay().start("relay.ts", [], { timeoutMs: 170_000 });
+      const killed = await killOverAndOver(
+        running,
+        ["source", "sink", "source", "streams", "sink", "source"],
+        out,
+      );
       const { code, json, stderr } = await running.ended;
       expect(code, stderr).toBe(0);
       expect(killed).toBeGreaterThan(4);
       expect(unsettled(json)).toEqual({});
-      const out = (await messagesIn("out")).map(idOf);
-      expect(sorted(new Set(out))).toEqual(upTo(TOTAL));
+      const ids = (await messagesIn("out")).map(idOf);
+      expect(sorted(new Set(ids))).toEqual(upTo(TOTAL));
       // What was in hand may be there twice: 300 of the source, 250 of the sink, and what streams had given out.
-      expect(out.length - TOTAL).toBeLessThan(killed * 1_000);
+      expect(ids.length - TOTAL).toBeLessThan(killed * 1_000);
       expect(await count("in")).toBe(0);
     },
   );
@@ -242,12 +222,8 @@ describe("no message is lost", () => {
     { timeout: 120_000 },
     async () => {
       await fill(1, 4_000);
-      const project = cliProject({ "relay.ts": relay() });
-      const running = project.start("relay.ts", [], { timeoutMs: 110_000 });
-      await vi.waitFor(async () => expect(await count("out")).toBeGreaterThan(300), {
-        timeout: 40_000,
-        interval: 20,
-      });
+      const running = relay().start("relay.ts", [], { timeoutMs: 110_000 });
+      await relayed(out);
       await server.kill();
       await running.until((stderr) => (stderr.match(/is away; waits for it/g) ?? []).length >= 2);
       server = await server.restart();

@@ -2,9 +2,9 @@ import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jet
 import { connect, type NatsConnection, headers as natsHeaders } from "@nats-io/transport-node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DefinitionError, fromQueue, pipeline, run, start, toQueue } from "../../src/index.ts";
-import { cliProject, unsettled } from "../support/cli-project.ts";
+import { type CliProject, cliProject, unsettled } from "../support/cli-project.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
-import { type ProcessKind, processesOf } from "../support/run-processes.ts";
+import { killOverAndOver, relayed, relayProject } from "../support/relay.ts";
 import { isMissing } from "../support/server-program.ts";
 
 const isAway = isMissing("nats-server");
@@ -176,46 +176,22 @@ describe("JetStream", () => {
 });
 
 describe("no message of a stream is lost", () => {
-  const relay = (url: string) => `
-    import { fromQueue, pipeline, toQueue } from "millrace";
-    const url = ${JSON.stringify(url)};
-    const p = pipeline("relay");
-    const feed = p.source("feed", fromQueue(url, { stream: "IN", prefetch: 300, until: "empty" }), { capacity: { items: 200 } });
-    const pass = p.stage("pass", async (item) => {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      return item;
-    }, { instances: 1, capacity: { items: 500 } });
-    feed.to(pass).to(p.sink("out", toQueue(url, { stream: "OUT", subject: "out.all" }), { instances: 1 }));
-    export default p;
-  `;
+  const relay = (): CliProject =>
+    relayProject(server.url, { stream: "IN" }, { stream: "OUT", subject: "out.all" });
+  const out = (): Promise<number> => count("OUT");
 
   served(
     "when the processes of source, sink and streams are killed over and over",
     { timeout: 180_000 },
     async () => {
       await fill(1, TOTAL);
-      const project = cliProject({ "relay.ts": relay(server.url) });
-      const running = project.start("relay.ts", [], { timeoutMs: 170_000 });
-      const victims: ProcessKind[] = ["source", "sink", "source", "streams", "sink"];
-      let killed = 0;
-      for (const victim of victims) {
-        const before = await count("OUT");
-        await vi.waitFor(async () => expect(await count("OUT")).toBeGreaterThan(before + 300), {
-          timeout: 40_000,
-          interval: 20,
-        });
-        const kinds = { source: "feed", sink: "out" };
-        const found = processesOf(running.pid, kinds).find((each) => each.kind === victim);
-        if (found === undefined) continue;
-        process.kill(found.pid, "SIGKILL");
-        killed++;
-      }
+      const running = relay().start("relay.ts", [], { timeoutMs: 170_000 });
+      const killed = await killOverAndOver(running, ["source", "sink", "source", "streams", "sink"], out);
       const { code, json, stderr } = await running.ended;
       expect(code, stderr).toBe(0);
       expect(killed).toBeGreaterThan(3);
       expect(unsettled(json)).toEqual({});
-      const out = await idsIn("OUT");
-      expect(sorted(new Set(out))).toEqual(upTo(TOTAL));
+      expect(sorted(new Set(await idsIn("OUT")))).toEqual(upTo(TOTAL));
       expect(await manager.consumers.info("IN", "millrace_relay_feed")).toMatchObject({
         num_pending: 0,
         num_ack_pending: 0,
@@ -228,12 +204,8 @@ describe("no message of a stream is lost", () => {
     { timeout: 120_000 },
     async () => {
       await fill(1, 4_000);
-      const project = cliProject({ "relay.ts": relay(server.url) });
-      const running = project.start("relay.ts", [], { timeoutMs: 110_000 });
-      await vi.waitFor(async () => expect(await count("OUT")).toBeGreaterThan(300), {
-        timeout: 40_000,
-        interval: 20,
-      });
+      const running = relay().start("relay.ts", [], { timeoutMs: 110_000 });
+      await relayed(out);
       await others.close();
       await server.kill();
       await running.until((stderr) => (stderr.match(/is away; waits for it/g) ?? []).length >= 2);

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DefinitionError, fromQueue, pipeline, run, secret, start, toQueue } from "../../src/index.ts";
-import { cliProject, unsettled } from "../support/cli-project.ts";
+import { type CliProject, cliProject, unsettled } from "../support/cli-project.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
-import { type ProcessKind, processesOf } from "../support/run-processes.ts";
+import { killOverAndOver, relayed, relayProject } from "../support/relay.ts";
 import { isMissing } from "../support/server-program.ts";
 
 const isAway = isMissing("redis-server");
@@ -41,18 +41,9 @@ const idsIn = async (stream: string): Promise<number[]> =>
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
 
-/** Passes on from one queue to another, with real processes. */
-const relay = (kind: "stream" | "list", url: string) => `
-  import { fromQueue, pipeline, toQueue } from "millrace";
-  const p = pipeline("relay");
-  const feed = p.source("feed", fromQueue(${JSON.stringify(url)}, { ${kind}: "in", prefetch: 300, until: "empty" }), { capacity: { items: 200 } });
-  const pass = p.stage("pass", async (item) => {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    return item;
-  }, { instances: 1, capacity: { items: 500 } });
-  feed.to(pass).to(p.sink("out", toQueue(${JSON.stringify(url)}, { stream: "out" }), { instances: 1 }));
-  export default p;
-`;
+const relay = (kind: "stream" | "list"): CliProject =>
+  relayProject(server.url, { [kind]: "in" }, { stream: "out" });
+const relayedSoFar = (): Promise<number> => others.xlen("out");
 
 describe("no message is lost", () => {
   served.each(["stream", "list"] as const)(
@@ -61,23 +52,12 @@ describe("no message is lost", () => {
     async (kind) => {
       if (kind === "stream") await fill("in", 1, TOTAL);
       else await others.rpush("in", ...upTo(TOTAL).map((id) => JSON.stringify({ id })));
-      const project = cliProject({ "relay.ts": relay(kind, server.url) });
-      const running = project.start("relay.ts", [], { timeoutMs: 110_000 });
-      const victims: ProcessKind[] = ["source", "sink", "source", "streams", "sink", "source"];
-      let killed = 0;
-      for (const victim of victims) {
-        const before = await others.xlen("out");
-        await vi.waitFor(async () => expect(await others.xlen("out")).toBeGreaterThan(before + 300), {
-          timeout: 40_000,
-          interval: 20,
-        });
-        const kinds = { source: "feed", sink: "out" };
-        const found = processesOf(running.pid, kinds).find((each) => each.kind === victim);
-        if (found !== undefined) {
-          process.kill(found.pid, "SIGKILL");
-          killed++;
-        }
-      }
+      const running = relay(kind).start("relay.ts", [], { timeoutMs: 110_000 });
+      const killed = await killOverAndOver(
+        running,
+        ["source", "sink", "source", "streams", "sink", "source"],
+        relayedSoFar,
+      );
       const { code, json, stderr } = await running.ended;
       expect(code, stderr).toBe(0);
       expect(killed).toBeGreaterThan(4);
@@ -97,12 +77,8 @@ describe("no message is lost", () => {
     { timeout: 90_000 },
     async () => {
       await fill("in", 1, 4_000);
-      const project = cliProject({ "relay.ts": relay("stream", server.url) });
-      const running = project.start("relay.ts", [], { timeoutMs: 80_000 });
-      await vi.waitFor(async () => expect(await others.xlen("out")).toBeGreaterThan(300), {
-        timeout: 40_000,
-        interval: 20,
-      });
+      const running = relay("stream").start("relay.ts", [], { timeoutMs: 80_000 });
+      await relayed(relayedSoFar);
       await server.kill();
       await running.until((stderr) => (stderr.match(/is away; waits for it/g) ?? []).length >= 2);
       // A moment longer: a broker that stays away is not news.

@@ -310,8 +310,9 @@ describe("who is not let in learns why", () => {
   served("wrong addresses", async () => {
     expect(() => brokerAt("redis://localhost/orders")).toThrow(/its database must be a number, got "orders"/);
     expect(() => brokerAt("redis://localhost", { queueType: "quorum" })).toThrow(/no option queueType/);
+    // n.b. what cannot be read is not shown: nobody knows where its password is.
     expect(() => brokerAt("redis://u:geheim@localhost:port")).toThrow(
-      /redis:\/\/u@localhost:port: it is no URL/,
+      /^streams: that is no URL of a Redis server/,
     );
     expect(await attempt("redis://127.0.0.1:1")).toMatch(/^MR_ENGINE_UNREACHABLE.*ECONNREFUSED/);
     expect(await attempt("redis://no-such-host.invalid")).toMatch(/^MR_ENGINE_UNREACHABLE/);

@@ -119,8 +119,9 @@ function accessOf(url: string, { credentials, options }: ForeignSettings, place:
     if (name !== "heartbeatSeconds") throw bad(place, `its URL may carry heartbeatSeconds, not ${name}`);
   const settings = settingsOf(url, Object.fromEntries(pems), place);
   if (credentials === undefined) return settings;
-  const { user, password } = credentials;
-  return { ...settings, user: user === "" ? settings.user : user, password };
+  const user = credentials.user === "" ? settings.user : credentials.user;
+  const address = settings.address.replace(`//${settings.user}@`, () => `//${user}@`);
+  return { ...settings, user, password: credentials.password, address };
 }
 
 function settingsOf(url: string, options: Readonly<Record<string, unknown>>, place: string): AmqpSettings {

@@ -158,9 +158,10 @@ function waysOf(choices: readonly QueueChoice[]): string {
   return choices.map(({ needs }) => needs.join(" with ")).join(", ");
 }
 
-/** n.b. what stands before the host may be a password. */
+/** n.b. what stands before the host may be a password; without a host all of it may. */
 function withoutUser(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/, "$1").replace(/[?#].*$/, "");
+  const { protocol, host, pathname } = new URL(url);
+  return host === "" ? `${protocol}…` : `${protocol}//${host}${pathname}`;
 }
 
 function bad(subject: string, problem: string): DefinitionError {

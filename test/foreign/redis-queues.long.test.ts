@@ -205,6 +205,10 @@ describe("what is wrong is said", () => {
     expect(wrong(() => toQueue(url, { list: "b", credentials: "u:p" as never }))).toMatch(
       /credentials must be secret/,
     );
+    for (const address of ["REDIS://:hidden@h", "redis:/:hidden@h", "redis://a@b:hidden@h"])
+      expect(wrong(() => fromQueue(address, {}))).toMatch(
+        /^MR_BAD_OPTION fromQueue\(redis:(\/\/h|…)\): exactly one/,
+      );
     expect(wrong(() => secret("not a name"))).toContain("environment variable");
   });
 

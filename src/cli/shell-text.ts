@@ -8,8 +8,8 @@ export function shellText(argument: string): string {
 /** n.b. it is printed, and what is printed is kept in logs. */
 function withoutPassword(argument: string): string {
   return argument
-    .replace(/(:\/\/[^/@]*:)[^@/]+(?=@)/, "$1***")
-    .replace(/(^|=)(nats:\/\/)[^/@:]+(?=@)/, "$1$2***");
+    .replace(/(:\/\/[^/]*?:)[^/]*(?=@)/, "$1***")
+    .replace(/(^|=)(nats:\/\/)[^/:]+(?=@)/i, "$1$2***");
 }
 
 /** The command that resumes what this one began: the same, but for what asked for a new run, and without a password. */

@@ -49,7 +49,7 @@ export class AmqpLink {
       return await ask();
     } catch (error) {
       if (isMissing(error)) throw engineError.refused(this.server, `there is no ${name}`);
-      throw queueProblem(error, name, this.server);
+      throw queueProblem(error, `the ${name}`, this.server);
     }
   }
 

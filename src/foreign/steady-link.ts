@@ -5,7 +5,7 @@ import type { ForeignLink, ForeignMessage, ForeignSide } from "./foreign-driver.
 
 const CONNECT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 5_000;
 
 export interface SteadyLinkOptions<Link extends ForeignLink> {
   readonly env: Env;

@@ -40,17 +40,16 @@ export function sessionProblem(thrown: unknown, server: string): MillraceError {
   return engineError.unreachable(server, reasonOf(ensureError(thrown)));
 }
 
-/** Why a queue could not be had. */
-export function queueProblem(thrown: unknown, queue: string, server: string): MillraceError {
+/** Why a queue or an exchange could not be had; `what` names it: "the queue orders". */
+export function queueProblem(thrown: unknown, what: string, server: string): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
   const cause = ensureError(thrown);
   const reason = reasonOf(cause);
   const code = replyCodeOf(cause);
   const isUnlike = code === PRECONDITION_FAILED && /inequivalent/.test(reason);
-  if (isUnlike || code === RESOURCE_LOCKED)
-    return engineError.queueDiffers(server, `the queue ${queue}`, reason);
+  if (isUnlike || code === RESOURCE_LOCKED) return engineError.queueDiffers(server, what, reason);
   if (code === PRECONDITION_FAILED || code === ACCESS_REFUSED)
-    return engineError.refused(server, `the queue ${queue}: ${reason}`);
+    return engineError.refused(server, `${what}: ${reason}`);
   return sessionProblem(cause, server);
 }
 

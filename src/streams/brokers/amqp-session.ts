@@ -95,16 +95,18 @@ export class AmqpSession implements BrokerSession {
   async declare(queue: string, options?: EngineOptions): Promise<void> {
     const wanted = amqpQueue(mergedOptions(this.#settings.queues, options));
     const { exchange } = wanted;
+    let what = `the queue ${queue}`;
     try {
       await this.#desk.run((channel) =>
         channel.assertQueue(queue, { durable: true, arguments: wanted.arguments }),
       );
       if (exchange === undefined) return;
+      what = `the exchange ${exchange}`;
       await this.#desk.run((channel) => channel.assertExchange(exchange, "direct", { durable: true }));
       await this.#desk.run((channel) => channel.bindQueue(queue, exchange, queue));
       this.#exchanges.set(queue, exchange);
     } catch (error) {
-      throw queueProblem(error, queue, this.server);
+      throw queueProblem(error, what, this.server);
     }
   }
 
@@ -163,7 +165,7 @@ export class AmqpSession implements BrokerSession {
       return (await this.#desk.run((channel) => channel.checkQueue(queue))).messageCount;
     } catch (error) {
       if (isMissing(error)) return 0;
-      throw queueProblem(error, queue, this.server);
+      throw queueProblem(error, `the queue ${queue}`, this.server);
     }
   }
 
@@ -174,7 +176,7 @@ export class AmqpSession implements BrokerSession {
     try {
       await this.#desk.run((channel) => channel.deleteQueue(queue));
     } catch (error) {
-      if (!isMissing(error)) throw queueProblem(error, queue, this.server);
+      if (!isMissing(error)) throw queueProblem(error, `the queue ${queue}`, this.server);
     }
   }
 

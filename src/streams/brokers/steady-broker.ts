@@ -7,7 +7,7 @@ import { SteadyQueue } from "./steady-queue.ts";
 
 const CONNECT_MS = 10_000;
 const LEAST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 5_000;
 /** A session that lived for so long was a good one: the next attempt after it comes soon. */
 const GOOD_MS = 10_000;
 const CLOSE_MS = 2_000;

@@ -1,3 +1,4 @@
+import { stagesAhead } from "../definition/capacities.ts";
 import { pacingByStage } from "../definition/pacing.ts";
 import { hasStream, type PipelineShape, partitionsByStage } from "../definition/shape.ts";
 import type { OpenAsk } from "../streams/protocol.ts";
@@ -18,5 +19,6 @@ export function openingOf(shape: PipelineShape, slots: Iterable<InstanceSlot>, i
   const inputs = shape.nodes.filter((node) => node.input === "push").map((node) => node.name);
   // A task that failed its job, or was about to, may have been mended since.
   const tasks = shape.nodes.filter((node) => isFirst && node.part === "process").map((node) => node.name);
-  return { streams, inputs, pacing: pacingByStage(shape), partitions, former, forgiving: tasks };
+  const pacing = pacingByStage(shape);
+  return { streams, inputs, pacing, partitions, former, ahead: stagesAhead(shape), forgiving: tasks };
 }

@@ -1,6 +1,20 @@
 import { components } from "./graph.ts";
 import type { CapacityPolicy } from "./pacing.ts";
-import type { NodeShape } from "./shape.ts";
+import type { NodeShape, PipelineShape } from "./shape.ts";
+
+/** The stages that each node feeds outside of its own cycle: what they hold is worked off without it. */
+export function stagesAhead({ nodes, edges }: PipelineShape): Record<string, string[]> {
+  const ahead: Record<string, string[]> = Object.create(null);
+  // n.b. combine waits for the result that comes next, and may have a great many others meanwhile.
+  const combine = nodes.find(({ part }) => part === "combine")?.name;
+  for (const component of components({ nodes, edges })) {
+    for (const name of component)
+      ahead[name] = edges
+        .filter(({ from, to }) => from === name && to !== combine && !component.includes(to))
+        .map(({ to }) => to);
+  }
+  return ahead;
+}
 
 interface Paced {
   readonly nodes: readonly Pick<NodeShape, "name" | "settings">[];

@@ -2,6 +2,8 @@
 export interface DiskRoom {
   /** Below the first watermark: nothing new is to come in; what is stored goes on being processed. */
   readonly isLow: boolean;
+  /** Whether so much can be written, and a little more: what settles items must always find room. */
+  fits(bytes: number): boolean;
   /** So much is about to be written. */
   expect(bytes: number): void;
   /** The same of items from outside; false when it is not to be written: what room is left is for others. */

@@ -1,8 +1,10 @@
-import { encodeMessage } from "../wire/message.ts";
+import { encodeMessage, type Message } from "../wire/message.ts";
 import type { DiskRoom } from "./disk-room.ts";
+import { HandOver } from "./hand-over.ts";
 import type { Peer } from "./peer.ts";
-import { MESSAGE, type StreamEvent } from "./protocol.ts";
+import { MESSAGE, type StreamEvent, type TransactHead } from "./protocol.ts";
 import { isSender } from "./senders.ts";
+import type { Stages } from "./stages.ts";
 
 const LOW = "the disk is low: sources wait, pushes are refused, stored items go on";
 const ENOUGH = "the disk has room again: sources go on";
@@ -13,12 +15,19 @@ const ENOUGH = "the disk has room again: sources go on";
  */
 export class Entrance {
   readonly #disk: DiskRoom | undefined;
+  /** Of what stages hand on; undefined where no disk is watched. */
+  readonly handOver: HandOver | undefined;
   /** Those who wait, and the last of them. */
   #waiting = 0;
   #last: Promise<void> | undefined;
 
-  constructor(disk: DiskRoom | undefined, tell: (event: StreamEvent) => void) {
+  constructor(
+    disk: DiskRoom | undefined,
+    stages: Pick<Stages, "isIdle">,
+    tell: (event: StreamEvent) => void,
+  ) {
     this.#disk = disk;
+    this.handOver = disk && new HandOver(disk, (stage) => stages.isIdle(stage));
     disk?.onChange(() => tell(this.#event));
   }
 
@@ -34,21 +43,22 @@ export class Entrance {
   }
 
   /** A transaction has come: calls `go` now, or when it may be done, in the order in which they came. */
-  pass({ hello }: Peer, blobs: readonly Uint8Array[], go: () => Promise<void>): void {
+  pass(peer: Peer, { head, blobs }: Message, go: () => Promise<void>): void {
     const disk = this.#disk;
+    const { hello } = peer;
     if (disk === undefined || hello === undefined) {
       void go();
       return;
     }
     let bytes = 0;
     for (const blob of blobs) bytes += blob.byteLength;
-    const isSent = isSender(hello);
-    if (isSent && (this.#last !== undefined || !disk.admit(bytes))) {
-      this.#queue(disk, bytes, go);
-      return;
-    }
-    if (!isSent) disk.expect(bytes);
-    void go().finally(() => disk.wrote(bytes));
+    if (!isSender(hello)) {
+      this.handOver?.pass(peer, head as TransactHead, bytes, () => {
+        disk.expect(bytes);
+        return go().finally(() => disk.wrote(bytes));
+      });
+    } else if (this.#last !== undefined || !disk.admit(bytes)) this.#queue(disk, bytes, go);
+    else void go().finally(() => disk.wrote(bytes));
   }
 
   #queue(disk: DiskRoom, bytes: number, go: () => Promise<void>): void {

@@ -45,10 +45,10 @@ export interface OpenedEngine {
 
 /** An orphaned streams process sees at once that its agent is gone; this is ample. */
 const WAIT_FOR_ORPHAN_MS = 5_000;
-const LEAST_SEGMENT_BYTES = 1024 * 1024;
+const LEAST_SEGMENT_BYTES = 256 * 1024;
 
 /** An engine with a log: what is asked of it when the log's disk is low. */
-type Logged = StreamEngine & { makeRoom(): void };
+type Logged = StreamEngine & { makeRoom(freeBytes: number): void };
 type OpenLogged = (
   log: (snapshot: () => Snapshot) => Log,
   survives: Durability,
@@ -80,7 +80,8 @@ async function openLogged(env: Env, settings: EngineSettings, open: OpenLogged):
   const sync = settings.durability === "disk";
   const { directory, keepFreeBytes } = settings;
   let toShrink: Logged | undefined;
-  const disk = await DiskWatch.open(env, { directory, keepFreeBytes, onLow: () => toShrink?.makeRoom() });
+  const onLow = (freeBytes: number): void => toShrink?.makeRoom(freeBytes);
+  const disk = await DiskWatch.open(env, { directory, keepFreeBytes, onLow });
   const log = (snapshot: () => Snapshot): Log =>
     new SegmentLog(env, {
       directory,

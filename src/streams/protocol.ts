@@ -1,6 +1,7 @@
 import type { Pacing } from "../definition/pacing.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { BlobDelta, CountDelta, Mark, Outcome } from "./contract.ts";
+import type { StagesAhead } from "./hand-over.ts";
 import type { LetterEdit, ReplayAnswer } from "./letter-desk.ts";
 
 /** The local stream protocol, version 1: what instances, agent and streams process say to each other. */
@@ -188,6 +189,8 @@ export interface OpenAsk {
   readonly pacing?: Readonly<Record<string, Pacing>>;
   /** Instances, by stage, that live and may have worked with an earlier life of the streams process. */
   readonly former?: Readonly<Record<string, readonly string[]>>;
+  /** The stages that each one feeds, but for those of its own cycle and combine. */
+  readonly ahead?: StagesAhead;
   /** Those whose items get another chance, whatever was held against them in an earlier life of the run. */
   readonly forgiving?: readonly string[];
 }

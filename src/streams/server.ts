@@ -83,7 +83,7 @@ export class StreamServer {
       this.#event(event);
       if (event.kind === "quarantined") this.#checkEmpty(event.stage);
     });
-    this.#entrance = new Entrance(options.disk, (event) => this.#event(event));
+    this.#entrance = new Entrance(options.disk, this.#stages, (event) => this.#event(event));
     this.#claims = new Claims(env, engine, (stage) => this.#stages.get(stage));
   }
 
@@ -92,6 +92,7 @@ export class StreamServer {
     for (const stream of how.inputs ?? []) await this.inputs.open(stream);
     await this.pacer.open(how.pacing ?? {});
     await this.#stages.open(stages, how);
+    if (this.#entrance.handOver !== undefined) this.#entrance.handOver.ahead = how.ahead ?? {};
     this.#anteroom.open();
   }
 
@@ -109,6 +110,7 @@ export class StreamServer {
   #onClose(peer: Peer): void {
     this.#peers.delete(peer);
     this.#anteroom.leave(peer);
+    this.#entrance.handOver?.gone(peer);
     this.pacer.gone(peer);
     const { hello, consumer } = peer;
     if (hello === undefined) return;
@@ -126,8 +128,7 @@ export class StreamServer {
       this.#onHello(peer, message.head as HelloHead);
       return;
     }
-    if (hello === undefined)
-      throw new CorruptionError("MR_PROTOCOL", "stream connection: it did not say hello first");
+    if (hello === undefined) throw strange("it did not say hello first");
     switch (message.type) {
       case MESSAGE.credit:
         if (peer.consumer !== undefined)
@@ -147,16 +148,13 @@ export class StreamServer {
         this.pacer.breakers.probed(peer, (message.head as ProbedHead).isGood === true);
         return;
       case MESSAGE.transact:
-        this.#entrance.pass(peer, message.blobs, () => this.#onTransact(peer, message));
+        this.#entrance.pass(peer, message, () => this.#onTransact(peer, message));
         return;
       case MESSAGE.request:
         void answerRequest(this, peer, message.head as RequestHead);
         return;
       default:
-        throw new CorruptionError(
-          "MR_PROTOCOL",
-          `stream connection: no message has the type ${message.type}`,
-        );
+        throw strange(`no message has the type ${message.type}`);
     }
   }
 
@@ -178,9 +176,8 @@ export class StreamServer {
       return;
     }
     const dispatcher = this.#stages.get(hello.stage);
-    if (dispatcher === undefined) {
+    if (dispatcher === undefined)
       throw new StreamError("MR_STREAM_UNKNOWN", `stream ${hello.stage}: it was not opened`);
-    }
     if (hello.role === "push") {
       // n.b. first: it is to know what is full before it sends anything.
       this.pacer.feeds(peer);
@@ -274,6 +271,7 @@ export class StreamServer {
 
   #checkEmpty(stage: string): void {
     if (this.#stages.isEmpty(stage)) this.#event({ kind: "empty", stage });
+    if (this.#stages.isIdle(stage)) this.#entrance.handOver?.wake();
   }
 
   /** Judges what an instance leaves behind, once its connection is closed as well. */
@@ -301,3 +299,5 @@ export class StreamServer {
     await this.engine.close();
   }
 }
+
+const strange = (what: string): Error => new CorruptionError("MR_PROTOCOL", `stream connection: ${what}`);

@@ -61,6 +61,12 @@ export class Stages {
     return this.#lanesOf(stage).every((stream) => this.#engine.stats(stream).unsettled === 0);
   }
 
+  /** Whether there is nothing that it could work on now. */
+  isIdle(stage: string): boolean {
+    const { unsettled, delayed } = this.stats(stage);
+    return unsettled - delayed === 0;
+  }
+
   report(): StreamReport[] {
     return [...this.#dispatchers].map(([name, dispatcher]) => ({
       name,

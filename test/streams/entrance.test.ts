@@ -19,6 +19,9 @@ class SetDisk implements DiskRoom {
   admit(): boolean {
     return this.hasRoom;
   }
+  fits(): boolean {
+    return this.hasRoom;
+  }
   looked(): Promise<void> {
     return new Promise((resolve) => {
       this.#looking.push(resolve);

@@ -54,8 +54,8 @@ export async function openOn(
     (snapshot) => {
       const log = new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes });
       const toEmpty = log.segmentToEmpty.bind(log);
-      log.segmentToEmpty = (isRoomNeeded) => {
-        const segment = toEmpty(isRoomNeeded);
+      log.segmentToEmpty = (freeBytes) => {
+        const segment = toEmpty(freeBytes);
         if (segment !== undefined) onMove?.();
         return segment;
       };

@@ -255,8 +255,8 @@ export class BrokerEngine implements StreamEngine {
   }
 
   /** The disk of the log is low: what takes room and is of no use any more is to go early. */
-  makeRoom(): void {
-    this.#commits.makeRoom();
+  makeRoom(freeBytes?: number): void {
+    this.#commits.makeRoom(freeBytes);
   }
 
   onQuarantine(listener: QuarantineListener): void {

@@ -6,6 +6,9 @@ import type { Location, Log, LogDamage } from "./log.ts";
 import { LogRecords } from "./log-records.ts";
 import { entriesIn } from "./stragglers.ts";
 
+/** Segments that are moved while commits wait, when the disk is low. */
+const MOVED_AT_A_TIME = 4;
+
 /** An entry on its way to the log, and who waits for it. */
 export interface Commit {
   readonly head: EntryHead;
@@ -35,7 +38,8 @@ export class CommitLog {
   #committing: Promise<void> | undefined;
   #isReplaying = true;
   #isClosed = false;
-  #isRoomNeeded = false;
+  /** What the disk has left, when it is low and nothing has been done about that yet. */
+  #roomNeeded: number | undefined;
 
   /** `write` puts records through the owner's own transactions. */
   constructor(
@@ -84,14 +88,14 @@ export class CommitLog {
   async #commitLoop(): Promise<void> {
     // Let everything that arrived in this turn of the loop into the first group.
     await Promise.resolve();
-    while (this.#waiting.length > 0 || this.#isRoomNeeded) {
-      if (this.#isRoomNeeded) {
-        this.#isRoomNeeded = false;
-        await this.#tidy(true);
+    while (this.#waiting.length > 0 || this.#roomNeeded !== undefined) {
+      if (this.#roomNeeded !== undefined) {
+        const freeBytes = this.#roomNeeded;
+        this.#roomNeeded = undefined;
+        await this.#tidy(freeBytes);
         continue;
       }
-      const group = this.#waiting;
-      this.#waiting = [];
+      const group = this.#nextGroup();
       let locations: readonly (readonly Location[])[];
       try {
         locations = await this.#log.append(group);
@@ -107,31 +111,48 @@ export class CommitLog {
         this.ledger.apply(commit.head, locations[i] as readonly Location[]);
         commit.resolve();
       }
-      await this.#tidy(false);
+      await this.#tidy();
     }
     this.#committing = undefined;
   }
 
-  /** The disk is low: what takes room and is of no use any more is to go early. */
-  makeRoom(): void {
+  /** What waits, as far as it is to be written at once. */
+  #nextGroup(): Commit[] {
+    const { groupBytes = Number.POSITIVE_INFINITY } = this.#log;
+    let bytes = 0;
+    const end = this.#waiting.findIndex(({ blobs }) => {
+      for (const { byteLength } of blobs) bytes += byteLength;
+      return bytes > groupBytes;
+    });
+    // n.b. one that is larger goes alone.
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : Math.max(1, end));
+  }
+
+  /** The disk is low, and has so much left: what takes room and is of no use any more is to go early. */
+  makeRoom(freeBytes = Number.POSITIVE_INFINITY): void {
     if (this.#isClosed) return;
-    this.#isRoomNeeded = true;
+    this.#roomNeeded = freeBytes;
     this.#committing ??= this.#commitLoop();
   }
 
-  async #tidy(isRoomNeeded: boolean): Promise<void> {
+  async #tidy(freeBytes?: number): Promise<void> {
     try {
-      await this.#moveStragglers(isRoomNeeded);
-      if (isRoomNeeded) await this.#log.shrink();
+      const most = freeBytes === undefined ? 1 : MOVED_AT_A_TIME;
+      for (let i = 0; i < most; i++) {
+        // n.b. each is gone before the next is moved, so that no more than one is there twice.
+        const hasMoved = await this.#moveStragglers(freeBytes);
+        if (freeBytes !== undefined) await this.#log.shrink();
+        if (!hasMoved) break;
+      }
     } catch {
       // They stay where they are: the disk is full, or a blob cannot be read. It is tried again.
     }
   }
 
   /** Copies what still lives in the oldest segment forward, so that the segment can go. */
-  async #moveStragglers(isRoomNeeded = false): Promise<void> {
-    const segment = this.#log.segmentToEmpty(isRoomNeeded);
-    if (segment === undefined) return;
+  async #moveStragglers(freeBytes: number | undefined): Promise<boolean> {
+    const segment = this.#log.segmentToEmpty(freeBytes);
+    if (segment === undefined) return false;
     const { entries, damaged } = await entriesIn(segment, this.ledger, (location) =>
       this.#log.read(location),
     );
@@ -141,6 +162,7 @@ export class CommitLog {
     for (const [i, entry] of entries.entries()) {
       this.ledger.apply(entry.head as EntryHead, locations[i] as readonly Location[]);
     }
+    return true;
   }
 
   /** The bytes of a living frame that lies in the log. */

@@ -11,6 +11,8 @@ const KEEP_FREE_SHARE = 0.05;
 const RESUME = 1.25;
 /** Under this share of the watermark, what came from outside and was on its way is not stored either. */
 const SHORT = 0.5;
+/** This share is for what settles items, and takes next to nothing. */
+const LEAST = 0.1;
 const BALLAST_BYTES = 4 * 1024 * 1024;
 /** Written in less than a look's time, it is worth a look of its own. */
 const LEAST_STEP_BYTES = 256 * 1024;
@@ -21,7 +23,7 @@ export interface DiskWatchOptions {
   /** The first watermark, in bytes; 0 keeps no watch. */
   readonly keepFreeBytes?: number | undefined;
   /** Asked at every look while the disk is low: what is of no use any more is to go. */
-  readonly onLow: () => void;
+  readonly onLow: (freeBytes: number) => void;
 }
 
 /**
@@ -92,6 +94,12 @@ export class DiskWatch implements DiskRoom {
 
   get isLow(): boolean {
     return this.#isLow;
+  }
+
+  fits(bytes: number): boolean {
+    // n.b. a write that meets a full disk is given the ballast.
+    const spare = this.#ballast.isThere ? this.#ballast.bytes : 0;
+    return this.#left + spare - bytes >= LEAST * this.#lowBytes;
   }
 
   /** n.b. rather too little: what was written while somebody looked is missing twice, until the next look. */
@@ -169,7 +177,7 @@ export class DiskWatch implements DiskRoom {
       // It cannot be asked now; what was known stays until the next look.
     }
     if (this.#isClosed) return;
-    if (this.#isLow) this.#options.onLow();
+    if (this.#isLow) this.#options.onLow(this.#freeBytes);
     this.#release();
     this.#wait();
   }

@@ -111,8 +111,8 @@ export class EmbeddedEngine implements StreamEngine {
   }
 
   /** The disk is low: what takes room and is of no use any more is to go early. */
-  makeRoom(): void {
-    this.#commits.makeRoom();
+  makeRoom(freeBytes?: number): void {
+    this.#commits.makeRoom(freeBytes);
   }
 
   #cache({ head, blobs }: Commit): void {

@@ -42,6 +42,8 @@ export interface LogDamage {
  * an entry is there or none of it, and no entry without all before it.
  */
 export interface Log {
+  /** Bytes that are given together at most, where more would make its segments unwieldy. */
+  readonly groupBytes?: number;
   /** Replays the log; to be called once, before anything else. */
   open(replay: Replay): Promise<readonly LogDamage[]>;
   /** Resolves when all entries are durable, with the locations of each entry's blobs. Rejects having kept none. */
@@ -52,8 +54,11 @@ export interface Log {
   retain(location: Location): void;
   /** A blob is of no use any more. */
   release(location: Location): void;
-  /** A segment whose few living blobs hold up the removal of everything after it: move them. */
-  segmentToEmpty(isRoomNeeded?: boolean): number | undefined;
+  /**
+   * A segment whose few living blobs hold up the removal of everything after it: move them. With `freeBytes`, which is what
+   * a disk that is low has left, also one whose removal brings less.
+   */
+  segmentToEmpty(freeBytes?: number): number | undefined;
   /** Room is needed: what is of no use any more is to go early. Not while an append is under way. */
   shrink(): Promise<void>;
   close(): Promise<void>;

@@ -6,6 +6,7 @@ import { type Location, type Log, type LogDamage, type LogEntry, type Replay, we
 import { encodeRecord } from "./log-record.ts";
 import { scanSegment } from "./segment-scan.ts";
 import { isFull, unwritable } from "./unwritable.ts";
+import { worthMoving } from "./worth-moving.ts";
 
 /**
  * The log on disk: numbered segment files, written at the end of the newest, removed from the oldest.
@@ -20,8 +21,6 @@ import { isFull, unwritable } from "./unwritable.ts";
 
 export const LOG_VERSION = 1;
 export const SEGMENT_BYTES = 64 * 1024 * 1024;
-/** Segments before a nearly empty oldest one is worth moving. */
-const SEGMENTS_BEFORE_MOVING = 4;
 /** With less in it, beside its snapshot, a segment is not worth beginning another. */
 const WORTH_A_ROLL_BYTES = 128 * 1024;
 interface Segment {
@@ -279,21 +278,15 @@ export class SegmentLog implements Log {
     const isDead = oldest !== newest && oldest?.live === 0;
     const isWorthIt = newest.bytes >= 2 * this.#snapshotBytes + worth && newest.liveBytes < newest.bytes / 2;
     if (isDead || isWorthIt) await this.#roll();
+    await this.#removing;
   }
 
-  segmentToEmpty(isRoomNeeded = false): number | undefined {
-    if (this.#segments.size < (isRoomNeeded ? 2 : SEGMENTS_BEFORE_MOVING)) return undefined;
-    const [oldest] = this.#segments.values();
-    // Nothing lives in it: it goes with the next segment.
-    if (oldest === undefined || oldest === this.#newest || oldest.live === 0) return undefined;
-    let total = 0;
-    let living = 0;
-    for (const segment of this.#segments.values()) {
-      total += segment.bytes;
-      living += segment.liveBytes;
-    }
-    const isStraggling = oldest.liveBytes < oldest.bytes / 20;
-    return isStraggling || living < total / 3 ? oldest.number : undefined;
+  get groupBytes(): number {
+    return (this.#options.segmentBytes ?? SEGMENT_BYTES) / 2;
+  }
+
+  segmentToEmpty(freeBytes?: number): number | undefined {
+    return worthMoving([...this.#segments.values()], freeBytes);
   }
 
   async close(): Promise<void> {

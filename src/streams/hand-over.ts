@@ -60,6 +60,11 @@ export class HandOver {
     });
   }
 
+  /** Whether something waits: who asks is spared to find out for nothing that a stage is idle. */
+  get hasWaiting(): boolean {
+    return this.#lasts.size > 0;
+  }
+
   /** A stage has nothing left to do, say. */
   wake(): void {
     for (const wake of this.#wakes.splice(0)) wake();

@@ -271,7 +271,8 @@ export class StreamServer {
 
   #checkEmpty(stage: string): void {
     if (this.#stages.isEmpty(stage)) this.#event({ kind: "empty", stage });
-    if (this.#stages.isIdle(stage)) this.#entrance.handOver?.wake();
+    const { handOver } = this.#entrance;
+    if (handOver?.hasWaiting === true && this.#stages.isIdle(stage)) handOver.wake();
   }
 
   /** Judges what an instance leaves behind, once its connection is closed as well. */

@@ -4,7 +4,7 @@ import type { Credit } from "./credit.ts";
 import type { ItemRef, WorkRange } from "./work.ts";
 
 /** Items announced as begun in one message: about this much time of them. */
-const BEGIN_MS = 32;
+const BEGIN_MS = 48;
 const MAX_BEGIN = 1_024;
 
 /**

@@ -7,7 +7,7 @@ import type { Transactions } from "./transactions.ts";
 /** Time in which outputs may wait for company while there is more to do. */
 const LINGER_MS = 5;
 /** The same while calls keep the process busy without a pause: a settlement costs three processes about half a millisecond. */
-const BUSY_LINGER_MS = 32;
+const BUSY_LINGER_MS = 48;
 const MAX_ITEMS = 4_096;
 /** Errors and stacks of failed items: a tick full of them must not become one huge transaction. */
 const MAX_FAILURE_BYTES = 4 * 1024 * 1024;

@@ -60,9 +60,9 @@ export class HandOver {
     });
   }
 
-  /** Whether something waits: who asks is spared to find out for nothing that a stage is idle. */
-  get hasWaiting(): boolean {
-    return this.#lasts.size > 0;
+  /** A stage has settled something: it may have nothing left to do. */
+  settled(stage: string): void {
+    if (this.#lasts.size > 0 && this.#isIdle(stage)) this.wake();
   }
 
   /** A stage has nothing left to do, say. */

@@ -271,8 +271,7 @@ export class StreamServer {
 
   #checkEmpty(stage: string): void {
     if (this.#stages.isEmpty(stage)) this.#event({ kind: "empty", stage });
-    const { handOver } = this.#entrance;
-    if (handOver?.hasWaiting === true && this.#stages.isIdle(stage)) handOver.wake();
+    this.#entrance.handOver?.settled(stage);
   }
 
   /** Judges what an instance leaves behind, once its connection is closed as well. */

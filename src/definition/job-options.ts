@@ -1,6 +1,6 @@
 import { DefinitionError, describeValue } from "../errors.ts";
 import { nodeOptionEntries, readNodeOptions } from "./node-options.ts";
-import { functionLike, oneOf } from "./option-rules.ts";
+import { flag, functionLike, oneOf } from "./option-rules.ts";
 import { type PipelineSettings, pipelineOptionEntries, readPipelineOptions } from "./pipeline-options.ts";
 import {
   group,
@@ -22,11 +22,7 @@ const FOLD = group({
   ),
   add: optional(functionLike<FoldDefinition["add"]>(), "Takes one result."),
   finish: optional(functionLike<NonNullable<FoldDefinition["finish"]>>(), "Makes the job's result."),
-  ordered: standard(
-    rule("true or false", (value) => (typeof value === "boolean" ? value : undefined)),
-    true,
-    "Results in the order of the split, or as they come.",
-  ),
+  ordered: standard(flag, true, "Results in the order of the split, or as they come."),
 });
 
 const combine = rule<NonNullable<JobDefinition["combine"]>>(

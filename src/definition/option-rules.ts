@@ -47,6 +47,11 @@ export function size(min: string): Rule<number> {
   });
 }
 
+/** True or false. */
+export const flag: Rule<boolean> = rule("true or false", (value) =>
+  typeof value === "boolean" ? value : undefined,
+);
+
 export function oneOf<const T extends string>(...choices: readonly T[]): Rule<T> {
   return rule(choices.map((choice) => `"${choice}"`).join(" or "), (value) =>
     choices.find((choice) => choice === value),

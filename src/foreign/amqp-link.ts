@@ -1,12 +1,9 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { Env } from "../env/env.ts";
-import { ensureError } from "../errors.ts";
-import { discard } from "../streams/brokers/amqp-connect.ts";
+import { discard, takeLeave } from "../streams/brokers/amqp-connect.ts";
 import { isMissing, queueProblem, sessionProblem } from "../streams/brokers/amqp-problem.ts";
 import { engineError } from "../streams/brokers/engine-error.ts";
 import type { LinkEvents } from "./foreign-driver.ts";
-
-const FAREWELL_MS = 2_000;
 
 export interface AmqpLinkParts {
   readonly env: Env;
@@ -20,12 +17,10 @@ export interface AmqpLinkParts {
 export class AmqpLink {
   readonly server: string;
   readonly #parts: AmqpLinkParts;
-  readonly #onEnd: (problem: Error) => void;
   isOver = false;
 
-  constructor(parts: AmqpLinkParts, onEnd: (problem: Error) => void = () => undefined) {
+  constructor(parts: AmqpLinkParts) {
     this.#parts = parts;
-    this.#onEnd = onEnd;
     const { connection, host } = parts;
     const { product, version } = connection.connection.serverProperties;
     this.server = `${product} ${version} at ${host}`;
@@ -55,27 +50,15 @@ export class AmqpLink {
 
   lose(problem: unknown): void {
     if (this.isOver) return;
-    const error = sessionProblem(problem, this.server);
-    this.#end(error);
+    this.isOver = true;
     discard(this.#parts.connection);
-    this.#parts.events.lost(error);
+    this.#parts.events.lost(sessionProblem(problem, this.server));
   }
 
   /** What was acknowledged or sent is on its way before the farewell. */
   async close(): Promise<void> {
     if (this.isOver) return;
-    this.#end(sessionProblem(new Error("the connection is closed"), this.server));
-    const { env, connection } = this.#parts;
-    const enough = new AbortController();
-    const farewell = connection.close().catch((error: unknown) => ensureError(error));
-    // n.b. a server that hangs answers none.
-    await Promise.race([farewell, env.timers.sleep(FAREWELL_MS, enough.signal).catch(() => undefined)]);
-    enough.abort();
-    discard(connection);
-  }
-
-  #end(problem: Error): void {
     this.isOver = true;
-    this.#onEnd(problem);
+    await takeLeave(this.#parts.env, [this.#parts.connection]);
   }
 }

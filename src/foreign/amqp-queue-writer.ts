@@ -1,6 +1,7 @@
 import type { ConfirmChannel } from "amqplib";
 import { describeValue, ensureError } from "../errors.ts";
-import { sessionProblem } from "../streams/brokers/amqp-problem.ts";
+import { isNacked, sessionProblem } from "../streams/brokers/amqp-problem.ts";
+import { AmqpReturns } from "../streams/brokers/amqp-returns.ts";
 import { engineError } from "../streams/brokers/engine-error.ts";
 import { AmqpLink, type AmqpLinkParts } from "./amqp-link.ts";
 import { headersOut, propertiesOut } from "./amqp-message.ts";
@@ -35,8 +36,7 @@ export class AmqpQueueWriter implements ForeignWriter {
   readonly #link: AmqpLink;
   readonly #parts: QueueWriterParts;
   readonly #channel: ConfirmChannel;
-  /** Messages that found no queue: RabbitMQ says so just before it confirms them. */
-  readonly #returned = new Set<string>();
+  readonly #returned: AmqpReturns;
   #isBlocked = false;
 
   private constructor(parts: QueueWriterParts, link: AmqpLink, channel: ConfirmChannel) {
@@ -54,10 +54,7 @@ export class AmqpQueueWriter implements ForeignWriter {
       this.#isBlocked = false;
       events.notice?.(`${this.server} takes messages again`);
     });
-    channel.on("return", ({ fields, properties }) => {
-      const { routingKey } = fields as { routingKey: string };
-      this.#returned.add(nameOf(routingKey, String(properties.messageId)));
-    });
+    this.#returned = new AmqpReturns(channel);
     channel.on("error", (error) => this.#learn(error));
   }
 
@@ -127,10 +124,9 @@ export class AmqpQueueWriter implements ForeignWriter {
   }
 
   #problemOf(key: string, messageId: string, error: unknown): Error | undefined {
-    const isReturned = this.#returned.delete(nameOf(key, messageId));
+    const isReturned = this.#returned.take(key, messageId);
     if (error === null) return isReturned ? this.#unroutable(key) : undefined;
-    if (/nacked/.test(ensureError(error).message)) {
-      // n.b. RabbitMQ gives no reason.
+    if (isNacked(error)) {
       return engineError.full(
         this.server,
         this.#target(key),
@@ -166,8 +162,6 @@ export class AmqpQueueWriter implements ForeignWriter {
     return this.#link.close();
   }
 }
-
-const nameOf = (key: string, messageId: string): string => `${messageId} ${key}`;
 
 function keyFor(routingKey: string | ((item: unknown) => unknown), item: unknown): string {
   const key = typeof routingKey === "string" ? routingKey : routingKey(item);

@@ -1,3 +1,4 @@
+import { flag } from "../definition/option-rules.ts";
 import { group, optional, readOptions, rule, standard } from "../definition/rule.ts";
 import type { Env } from "../env/env.ts";
 import { DefinitionError, ensureError } from "../errors.ts";
@@ -16,7 +17,7 @@ import type {
   ForeignWriter,
   LinkEvents,
 } from "./foreign-driver.ts";
-import { ownOf } from "./own-of.ts";
+import { ownOf, pemsOf } from "./own-of.ts";
 
 /** RabbitMQ's count of messages in a consumer's hands is a number of 16 bits. */
 const MOST_IN_HANDS = 65_535;
@@ -32,7 +33,6 @@ const key = rule("a text, or a function from an item to one", (value) =>
     ? (value as string | ((item: unknown) => unknown))
     : undefined,
 );
-const flag = rule("true or false", (value) => (typeof value === "boolean" ? value : undefined));
 const names = rule(`a list of ${READABLE_NAMES}`, (value) =>
   Array.isArray(value) && value.every(isReadable) ? (value as readonly ReadableProperty[]) : undefined,
 );
@@ -113,11 +113,11 @@ function sideOf<Link extends ForeignLink>(
   };
 }
 
-function accessOf(url: string, { credentials, options }: ForeignSettings, place: string): AmqpSettings {
-  const pems = Object.entries(options).filter(([name]) => ["ca", "cert", "key"].includes(name));
+function accessOf(url: string, given: ForeignSettings, place: string): AmqpSettings {
   for (const name of new URL(url).searchParams.keys())
     if (name !== "heartbeatSeconds") throw bad(place, `its URL may carry heartbeatSeconds, not ${name}`);
-  const settings = settingsOf(url, Object.fromEntries(pems), place);
+  const settings = settingsOf(url, pemsOf(given), place);
+  const { credentials } = given;
   if (credentials === undefined) return settings;
   const user = credentials.user === "" ? settings.user : credentials.user;
   const address = settings.address.replace(`//${settings.user}@`, () => `//${user}@`);

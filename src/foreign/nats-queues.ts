@@ -18,7 +18,7 @@ import { NatsStreamWriter } from "./nats-stream-writer.ts";
 import { isPattern, isSubject } from "./nats-subject.ts";
 import { NatsSubjectReader } from "./nats-subject-reader.ts";
 import { NatsSubjectWriter } from "./nats-subject-writer.ts";
-import { ownOf } from "./own-of.ts";
+import { ownOf, pemsOf } from "./own-of.ts";
 
 const name = rule("a name without dots, stars and spaces", (value) =>
   typeof value === "string" && /^[^\s.*>/\\]+$/.test(value) ? value : undefined,
@@ -86,10 +86,9 @@ function sideOf<Link extends ForeignLink>(
   };
 }
 
-function accessOf(url: string, { credentials, options }: ForeignSettings): NatsSettings {
-  const pems = Object.entries(options).filter(([name]) => ["ca", "cert", "key"].includes(name));
-  const settings = natsSettings(url, Object.fromEntries(pems));
-  if (credentials === undefined) return settings;
-  const { user, password } = credentials;
+function accessOf(url: string, given: ForeignSettings): NatsSettings {
+  const settings = natsSettings(url, pemsOf(given));
+  if (given.credentials === undefined) return settings;
+  const { user, password } = given.credentials;
   return { ...settings, login: user === "" ? { token: password } : { user, pass: password } };
 }

@@ -1,4 +1,4 @@
-import { oneOf, wholeNumber } from "../definition/option-rules.ts";
+import { flag, oneOf, wholeNumber } from "../definition/option-rules.ts";
 import { group, optional, readOptions, rule, standard } from "../definition/rule.ts";
 import type { Env } from "../env/env.ts";
 import { type RedisAddress, redisAddress } from "../streams/brokers/redis-address.ts";
@@ -11,7 +11,6 @@ import { RedisStreamReader } from "./redis-stream-reader.ts";
 const text = rule("a text that is not empty", (value) =>
   typeof value === "string" && value !== "" ? value : undefined,
 );
-const flag = rule("true or false", (value) => (typeof value === "boolean" ? value : undefined));
 const pem = rule("the content of a PEM file", (value) =>
   typeof value === "string" && value.includes("-----BEGIN ") ? value : undefined,
 );

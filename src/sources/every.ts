@@ -1,10 +1,10 @@
 import type { Context } from "../definition/context.ts";
 import { type Duration, parseDuration } from "../definition/duration.ts";
-import { oneOf } from "../definition/option-rules.ts";
+import { flag, oneOf } from "../definition/option-rules.ts";
 import { group, readOptions, standard } from "../definition/rule.ts";
 import { sourceEnv } from "../definition/source-env.ts";
 import { DefinitionError, describeValue } from "../errors.ts";
-import { flag, type ReadySource } from "./file-source.ts";
+import type { ReadySource } from "./file-source.ts";
 import { Interval } from "./schedule.ts";
 import { type Missed, type Tick, ticks } from "./ticks.ts";
 

@@ -1,6 +1,6 @@
 import type { Context } from "../definition/context.ts";
-import { oneOf, size } from "../definition/option-rules.ts";
-import { type Field, rule, standard } from "../definition/rule.ts";
+import { flag, oneOf, size } from "../definition/option-rules.ts";
+import { type Field, standard } from "../definition/rule.ts";
 import type { Size } from "../definition/size.ts";
 import { sourceEnv } from "../definition/source-env.ts";
 import { checkSpec, type FileSpec, namedFiles } from "./file-spec.ts";
@@ -15,9 +15,6 @@ export interface FileOptions {
   /** A line that is longer ends the source with an error. Default `"900KB"`: an item cannot be much larger. */
   readonly maxLine?: Size;
 }
-
-/** True or false. */
-export const flag = rule("true or false", (value) => (typeof value === "boolean" ? value : undefined));
 
 export const ALLOW_EMPTY: Field<boolean> = standard(flag, false, "Whether a pattern may match no file.");
 

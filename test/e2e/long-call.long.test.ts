@@ -51,15 +51,14 @@ function connectionsTo(port: number): string[] {
     .sort();
 }
 
-const there = servers.filter(({ isMissing }) => !isMissing);
-
-test.skipIf(there.length < servers.length)(
+// Without one of them it is left out, by skips.json.
+test.skipIf(servers.some((server) => server.isMissing))(
   "a call that keeps its process busy for 60 s: connections to RabbitMQ, NATS and Redis stay, and nothing is repeated",
   { timeout: 240_000 },
   async () => {
     // At the same time, since each does nothing but wait.
     const outcomes = await Promise.allSettled(
-      there.map(async ({ name, start }) => {
+      servers.map(async ({ name, start }) => {
         const server = await start();
         try {
           await blockedRun(name, server);

@@ -379,6 +379,7 @@ describe("what is wrong is said", () => {
       await fill(1, 5);
       await vi.waitFor(() => expect(seen).toEqual(upTo(5)));
       await channel.deleteQueue("in");
+      // Long enough for it to find that there is none; sooner or later it must go on all the same.
       await new Promise((resolve) => setTimeout(resolve, 500));
       await channel.assertQueue("in", { durable: true });
       await fill(6, 10);

@@ -7,6 +7,7 @@ import { importClient } from "./import-client.ts";
 
 /** Older servers know no `reject-publish`, and no quorum queues. */
 const LEAST_VERSION = [3, 8] as const;
+const CLOSE_WITHIN_MS = 2_000;
 
 /**
  * One connection, made within a time. `purpose` is what the broker's own lists show of us.
@@ -70,6 +71,15 @@ function checkVersion(connected: ChannelModel, address: string): void {
     `RabbitMQ ${version} at ${address}`,
     `version ${LEAST_VERSION.join(".")} or newer`,
   );
+}
+
+/** Closes connections in order, so that what was sent before is read; a server that hangs answers no farewell. */
+export async function takeLeave(env: Env, connections: readonly ChannelModel[]): Promise<void> {
+  const closed = Promise.allSettled(connections.map((connection) => connection.close()));
+  const enough = new AbortController();
+  await Promise.race([closed, env.timers.sleep(CLOSE_WITHIN_MS, enough.signal).catch(() => undefined)]);
+  enough.abort();
+  for (const connection of connections) discard(connection);
 }
 
 /** Ends a connection at once: a farewell to a server that hangs would keep its socket for many minutes. */

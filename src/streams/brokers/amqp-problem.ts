@@ -53,6 +53,11 @@ export function queueProblem(thrown: unknown, what: string, server: string): Mil
   return sessionProblem(cause, server);
 }
 
+/** Whether RabbitMQ refused a message, in place of confirming it. It gives no reason. */
+export function isNacked(thrown: unknown): boolean {
+  return /nacked/.test(ensureError(thrown).message);
+}
+
 export function isMissing(thrown: unknown): boolean {
   return replyCodeOf(ensureError(thrown)) === NOT_FOUND;
 }

@@ -1,20 +1,19 @@
 import type { ChannelModel, ConfirmChannel } from "amqplib";
 import type { EngineOptions } from "../../definition/engine-options.ts";
 import type { Env } from "../../env/env.ts";
-import { ensureError } from "../../errors.ts";
 import type { Durability } from "../contract.ts";
-import { discard } from "./amqp-connect.ts";
+import { discard, takeLeave } from "./amqp-connect.ts";
 import { AmqpDesk } from "./amqp-desk.ts";
 import { AmqpIntake } from "./amqp-intake.ts";
-import { isMissing, queueProblem, sessionProblem } from "./amqp-problem.ts";
+import { isMissing, isNacked, queueProblem, sessionProblem } from "./amqp-problem.ts";
 import { amqpQueue, mergedOptions } from "./amqp-queue.ts";
+import { AmqpReturns } from "./amqp-returns.ts";
 import type { AmqpSettings } from "./amqp-settings.ts";
 import type { Arrival, BrokerSession, Intake, SessionEvents } from "./broker.ts";
 import { engineError } from "./engine-error.ts";
 
 /** Larger frames are not built; RabbitMQ itself would take more. */
 const MAX_FRAME_BYTES = 1024 * 1024;
-const CLOSE_WITHIN_MS = 2_000;
 
 /**
  * Two connections to one RabbitMQ server: with an alarm it stops reading from those that publish, and
@@ -32,8 +31,7 @@ export class AmqpSession implements BrokerSession {
   readonly #publisher: ConfirmChannel;
   readonly #desk: AmqpDesk;
   readonly #events: SessionEvents;
-  /** Messages that found no queue: RabbitMQ says so just before it confirms them. */
-  readonly #returned = new Set<string>();
+  readonly #returned: AmqpReturns;
   /** Of the queues that are not published to through the default one. */
   readonly #exchanges = new Map<string, string>();
   readonly #intakes = new Map<string, AmqpIntake>();
@@ -70,10 +68,7 @@ export class AmqpSession implements BrokerSession {
     });
     publisher.on("error", (error) => this.#lose(error));
     publisher.on("close", () => this.#lose(new Error("the channel was closed")));
-    publisher.on("return", ({ fields, properties }) => {
-      const { routingKey } = fields as { routingKey: string };
-      this.#returned.add(`${routingKey}/${String(properties.messageId)}`);
-    });
+    this.#returned = new AmqpReturns(publisher);
   }
 
   /** Over two connections that were just made; they are its own from now on, also when this rejects. */
@@ -114,7 +109,7 @@ export class AmqpSession implements BrokerSession {
     return new Promise((resolve, reject) => {
       const messageId = `${number}`;
       const onConfirm = (error: unknown) => {
-        if (error === null && this.#returned.size === 0) resolve();
+        if (error === null && this.#returned.isNone) resolve();
         else this.#unconfirmed(queue, messageId, error, resolve, reject);
       };
       try {
@@ -139,7 +134,7 @@ export class AmqpSession implements BrokerSession {
     reject: (error: Error) => void,
   ): void {
     if (error === null) {
-      if (!this.#returned.delete(`${queue}/${messageId}`)) {
+      if (!this.#returned.take(queue, messageId)) {
         resolve();
         return;
       }
@@ -147,7 +142,7 @@ export class AmqpSession implements BrokerSession {
       reject(problem);
       // The next session declares it again.
       this.#lose(problem);
-    } else if (/nacked/.test(ensureError(error).message)) {
+    } else if (isNacked(error)) {
       // n.b. RabbitMQ gives no reason.
       const why = "it refused a frame: as long as it may be, or too few of its nodes are there";
       reject(engineError.full(this.server, `the queue ${queue}`, why));
@@ -184,15 +179,7 @@ export class AmqpSession implements BrokerSession {
     if (this.#isOver) return;
     this.#isOver = true;
     for (const intake of this.#intakes.values()) intake.flush();
-    const closed = Promise.allSettled(this.#connections.map((connection) => connection.close()));
-    const enough = new AbortController();
-    await Promise.race([
-      closed,
-      // n.b. a server that hangs answers no farewell.
-      this.#env.timers.sleep(CLOSE_WITHIN_MS, enough.signal).catch(() => undefined),
-    ]);
-    enough.abort();
-    for (const connection of this.#connections) discard(connection);
+    await takeLeave(this.#env, this.#connections);
   }
 
   #lose(problem: Error): void {

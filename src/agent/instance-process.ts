@@ -5,6 +5,7 @@ import type { ChildProcess, Env } from "../env/env.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { FromInstance, InstanceStart, LogLevel, ToInstance } from "../instance/messages.ts";
 import type { WatchReport } from "../instance/watch-state.ts";
+import { heapFlags } from "./heap-flags.ts";
 
 /** A stopped process reports nothing: after so long it is taken for dead. With a look a second, within 5 s. */
 const SILENT_MS = 4_000;
@@ -96,20 +97,11 @@ export class InstanceProcess {
 
   /** Rejects when no process can be started. */
   async spawn(): Promise<void> {
-    const { memoryBytes } = this.#node.settings;
-    // The rest of the budget is for buffers, code and stacks.
-    const memoryMb = memoryBytes / (1024 * 1024);
-    const heapMb = Math.max(32, Math.floor(memoryMb * 0.6));
-    const youngMb = Math.min(32, Math.max(2, Math.floor(memoryMb / 16)));
     const child = await this.#env.processes.spawn({
       module: entryPath("instance/main.js"),
       // Not read by the process: they tell people, in a list of processes, which instance it is.
       args: [this.start.stage, this.start.instance],
-      nodeFlags: [
-        "--enable-source-maps",
-        `--max-old-space-size=${heapMb}`,
-        `--max-semi-space-size=${youngMb}`,
-      ],
+      nodeFlags: ["--enable-source-maps", ...heapFlags(this.#node.settings.memoryBytes)],
       // n.b. a broker's password is none of the user code's business.
       environment: {
         MILLRACE_STAGE: this.start.stage,

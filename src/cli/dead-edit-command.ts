@@ -6,7 +6,7 @@ import type { Env } from "../env/env.ts";
 import { ensureError, UsageError } from "../errors.ts";
 import { type EditStep, frameWith } from "../run/dead-letters.ts";
 import type { OpenedLetters } from "../run/open-letters.ts";
-import { packValue } from "../wire/item-codec.ts";
+import { packValue } from "../wire/packing.ts";
 import { moduleOf } from "./dead-module.ts";
 import { type ChoiceFlags, choiceOf, choiceOptions, lettersOf, withLetters } from "./dead-target.ts";
 import { editText } from "./edit-text.ts";

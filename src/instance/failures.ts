@@ -8,7 +8,7 @@ import { recordKeys } from "../records/record-store.ts";
 import type { Mark } from "../streams/contract.ts";
 import { laneOfHandle } from "../streams/lanes.ts";
 import type { AttemptInfo } from "../wire/frame.ts";
-import { packValue } from "../wire/item-codec.ts";
+import { packValue } from "../wire/packing.ts";
 import { boundedHistory, pickFrames } from "../wire/retry-frames.ts";
 import type { Transactions } from "./transactions.ts";
 import type { ItemRef, WorkRange } from "./work.ts";

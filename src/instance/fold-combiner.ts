@@ -1,6 +1,7 @@
 import type { FoldDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { decodeStandalone, encodeStandalone, packValue, unpackValue } from "../wire/item-codec.ts";
+import { decodeStandalone, encodeStandalone } from "../wire/item-codec.ts";
+import { packValue, unpackValue } from "../wire/packing.ts";
 import { isThenable } from "./call-results.ts";
 import type { CombineCalls } from "./combine-calls.ts";
 import type { Combiner } from "./combiner.ts";

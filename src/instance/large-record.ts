@@ -1,5 +1,5 @@
 import { recordKeys } from "../records/record-store.ts";
-import { packValue, unpackValue } from "../wire/item-codec.ts";
+import { packValue, unpackValue } from "../wire/packing.ts";
 import type { RecordLink } from "./record-link.ts";
 
 /** A value up to this size is one record; a larger one is cut, since what travels as one message is limited. */

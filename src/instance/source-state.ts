@@ -1,6 +1,7 @@
 import { crypto } from "../env/crypto.ts";
 import { ORIGIN_BYTES } from "../wire/ids.ts";
-import { encodeStandalone, unpackValue } from "../wire/item-codec.ts";
+import { encodeStandalone } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/packing.ts";
 import type { Place } from "./open-frames.ts";
 
 /** What a source leaves behind in every transaction: enough to go on after a crash. */

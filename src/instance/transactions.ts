@@ -2,7 +2,7 @@ import type { StreamConnection } from "../streams/connection.ts";
 import type { CountDelta, FailedAttempts, Outcome } from "../streams/contract.ts";
 import { streamOf } from "../streams/lanes.ts";
 import { MESSAGE, type TransactHead } from "../streams/protocol.ts";
-import { packValue } from "../wire/item-codec.ts";
+import { packValue } from "../wire/packing.ts";
 import type { ReadyFrame } from "./open-frames.ts";
 
 export interface RecordAppend {

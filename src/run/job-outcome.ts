@@ -4,7 +4,8 @@ import { JobFailedError, RunError } from "../errors.ts";
 import { type GetRecord, readLargeRecord } from "../instance/large-record.ts";
 import type { StoredTaskFailure } from "../instance/lost-tasks.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { decodeStandalone, unpackValue } from "../wire/item-codec.ts";
+import { decodeStandalone } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/packing.ts";
 
 /** What a job's run has come to beside its counts, read from its records while its streams are still there. */
 export async function jobOutcome(

@@ -6,7 +6,7 @@ import type { Env, Timer } from "../env/env.ts";
 import { MillraceError } from "../errors.ts";
 import type { StoredDeadLetter } from "../records/dead-letter.ts";
 import type { ReplayAnswer } from "../streams/letter-desk.ts";
-import { packValue } from "../wire/item-codec.ts";
+import { packValue } from "../wire/packing.ts";
 import { replaceItem } from "../wire/replace-item.ts";
 import { DeadLetters, type ItemCheck } from "./dead-letters.ts";
 import type { FoundRun } from "./find-run.ts";

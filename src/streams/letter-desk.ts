@@ -4,7 +4,7 @@ import type { StoredDeadLetter } from "../records/dead-letter.ts";
 import { type RecordWrite, recordKeys } from "../records/record-store.ts";
 import { Frame } from "../wire/frame.ts";
 import { gatherFrames, type SingleItem } from "../wire/gather-frames.ts";
-import { unpackValue } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/packing.ts";
 import { type Append, type BlobDelta, NOTHING, type StreamEngine } from "./contract.ts";
 import { laneCount, partitionOf, streamOf } from "./lanes.ts";
 

@@ -1,6 +1,6 @@
 import { RunError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { packValue, unpackValue } from "../wire/item-codec.ts";
+import { packValue, unpackValue } from "../wire/packing.ts";
 import type { StreamEngine } from "./contract.ts";
 import { lanesOf } from "./lanes.ts";
 

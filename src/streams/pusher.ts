@@ -1,7 +1,7 @@
 import type { Env, Socket } from "../env/env.ts";
 import { ensureError, ProtocolError, RunError, StreamError } from "../errors.ts";
 import { recordKeys } from "../records/record-store.ts";
-import { unpackValue } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/packing.ts";
 import { StreamConnection } from "./connection.ts";
 import { STREAM_PROTOCOL_VERSION } from "./protocol.ts";
 import { PushFrames, type PushPlan } from "./push-frames.ts";

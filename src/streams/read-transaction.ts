@@ -1,7 +1,7 @@
 import { CorruptionError, StreamError } from "../errors.ts";
 import type { RecordWrite } from "../records/record-store.ts";
 import { type AttemptInfo, Frame, frameItemCount } from "../wire/frame.ts";
-import { unpackValue } from "../wire/item-codec.ts";
+import { unpackValue } from "../wire/packing.ts";
 import { type CountDelta, type Mark, OUTCOMES, type Transaction } from "./contract.ts";
 import { frameOfHandle, laneOfHandle, MAX_LANES, streamOf } from "./lanes.ts";
 import type { HelloHead, StartedHead, TransactHead } from "./protocol.ts";

@@ -1,4 +1,4 @@
-import { packValue } from "../wire/item-codec.ts";
+import { packValue } from "../wire/packing.ts";
 import type { StreamConnection } from "./connection.ts";
 import { MESSAGE, type TransactHead } from "./protocol.ts";
 import type { PushFrame } from "./push-frames.ts";

@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
 import { CorruptionError, type ErrorInfo } from "../errors.ts";
 import { ORIGIN_BYTES } from "./ids.ts";
-import { packValue, unpackValue } from "./item-codec.ts";
 import { lengthsOf, pushVarint, startsOf } from "./item-lengths.ts";
+import { packValue, unpackValue } from "./packing.ts";
 
 /**
  * The unit of storage and transport: a run of items of one stream.

@@ -1,7 +1,7 @@
 import { buildFrame, type Frame, type ItemMeta } from "./frame.ts";
 import { ORIGIN_BYTES } from "./ids.ts";
-import { packValue } from "./item-codec.ts";
 import { pushVarint } from "./item-lengths.ts";
+import { packValue } from "./packing.ts";
 
 /** Size and number of items at which a gathered frame is closed. */
 const FRAME_BYTES = 256 * 1024;

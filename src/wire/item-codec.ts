@@ -1,7 +1,17 @@
-import { addExtension, Packr } from "msgpackr/pack";
+import type { Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 import { describeValue, EncodingError, ensureError, type MillraceError } from "../errors.ts";
-import { StoredBlob } from "./stored-blob.ts";
+import {
+  forgetBlobs,
+  newPackr,
+  OPTIONS,
+  packAside,
+  packedBlobs,
+  packInPlace,
+  packValue,
+  type Structures,
+  unpackValue,
+} from "./packing.ts";
 
 /**
  * Items as bytes: MessagePack with shared record structures.
@@ -23,68 +33,13 @@ const DEEP_BYTES = 1_024;
 /** Characters of a path that an error shows. */
 const MAX_PATH = 200;
 
-const OPTIONS = { useRecords: true, moreTypes: true, useBigIntExtension: true } as const;
-
-class NotEncodable extends Error {}
-
-function refuse(what: string): never {
-  throw new NotEncodable(what);
-}
-
-// n.b. extensions are global to msgpackr; without this one a promise would be stored as {}.
-addExtension({
-  Class: Promise as unknown as new () => Promise<unknown>,
-  type: 0x70,
-  pack: () => refuse("a promise"),
-  unpack: () => refuse("a promise"),
-} as never);
-
-/** Blobs that the value being encoded refers to. */
-let referred: string[] | undefined;
-
-addExtension({
-  Class: StoredBlob,
-  type: 0x71,
-  write: ({ id, size }: StoredBlob) => {
-    referred ??= [];
-    referred.push(id);
-    return [id, size];
-  },
-  read: ([id, size]: [string, number]) => new StoredBlob(id, size),
-} as never);
-
-type Structures = string[][] & { sharedLength?: number };
-
-function newPackr(structures: Structures | undefined): Packr {
-  const packr = new Packr(
-    structures === undefined ? OPTIONS : { ...OPTIONS, structures: structures as never },
-  );
-  (packr as unknown as { writeFunction: () => never }).writeFunction = () => refuse("a function");
-  return packr;
-}
-
-const plain = new Packr({ useRecords: false, moreTypes: true, useBigIntExtension: true });
 const EMPTY = Buffer.alloc(0);
-
-/** Encodes values that are ours, self-contained: message heads, records, metadata. */
-export function packValue(value: unknown): Buffer {
-  return Buffer.from(plain.pack(value));
-}
-
-/**
- * Reverse of {@link packValue}, of the bytes from `start` to before `end`. Throws what msgpackr throws on bytes
- * that are not MessagePack.
- */
-export function unpackValue(bytes: Uint8Array, start = 0, end = bytes.byteLength): unknown {
-  return plain.unpack(bytes as Buffer, { start, end } as never);
-}
-
 const standalone = newPackr(undefined);
 
 /** A value of the user's - a source's token - with all that its decoding needs. Throws EncodingError. */
 export function encodeStandalone(value: unknown): Buffer {
   try {
-    return Buffer.from(standalone.pack(value));
+    return packAside(standalone, value);
   } catch (error) {
     throw notEncodable(value, error);
   }
@@ -108,13 +63,13 @@ export class ItemEncoder {
   /** The item's bytes, valid until the next call: copy them. Throws EncodingError. */
   encode(item: unknown): Uint8Array {
     let bytes: Uint8Array;
-    referred = undefined;
+    forgetBlobs();
     try {
-      bytes = this.#packr.pack(item);
+      bytes = packInPlace(this.#packr, item);
     } catch (error) {
       throw notEncodable(item, error);
     }
-    this.blobs = referred;
+    this.blobs = packedBlobs();
     // A level takes a byte at least, so that a small item cannot be too deep.
     if (bytes.byteLength >= DEEP_BYTES && isDeeperThan(item, MAX_DEPTH)) {
       throw notEncodable(item, new RangeError(`nesting deeper than ${MAX_DEPTH}`));

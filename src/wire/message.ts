@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { CorruptionError } from "../errors.ts";
-import { packValue, unpackValue } from "./item-codec.ts";
+import { packValue, unpackValue } from "./packing.ts";
 
 /**
  * Messages of the local stream protocol:

@@ -1,5 +1,5 @@
 import type { AttemptInfo, Frame, ItemMeta } from "./frame.ts";
-import { packValue } from "./item-codec.ts";
+import { packValue } from "./packing.ts";
 
 /** Size at which a frame of picked items is closed. */
 const FRAME_BYTES = 256 * 1024;

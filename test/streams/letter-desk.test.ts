@@ -7,7 +7,8 @@ import { partitionOf } from "../../src/streams/lanes.ts";
 import { LetterDesk } from "../../src/streams/letter-desk.ts";
 import { openEngine } from "../../src/streams/open-engine.ts";
 import { Frame } from "../../src/wire/frame.ts";
-import { ItemDecoder, packValue } from "../../src/wire/item-codec.ts";
+import { ItemDecoder } from "../../src/wire/item-codec.ts";
+import { packValue } from "../../src/wire/packing.ts";
 import { onlyItem, replaceItem } from "../../src/wire/replace-item.ts";
 
 const ID = "0123456789abcdef01234567-";

@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from "../../src/streams/protocol.ts";
 import { StreamServer } from "../../src/streams/server.ts";
-import { packValue } from "../../src/wire/item-codec.ts";
+import { packValue } from "../../src/wire/packing.ts";
 import { FakeDisk, seededChance } from "../support/fake-disk.ts";
 import { fakeEnv } from "../support/fake-env.ts";
 import { FakeWire } from "../support/fake-wire.ts";

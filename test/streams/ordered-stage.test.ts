@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MESSAGE } from "../../src/streams/protocol.ts";
-import { packValue } from "../../src/wire/item-codec.ts";
+import { packValue } from "../../src/wire/packing.ts";
 import {
   type HeldItem,
   type StreamBench,

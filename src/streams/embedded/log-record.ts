@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { packValue, unpackValue } from "../../wire/item-codec.ts";
+import { packValue, unpackValue } from "../../wire/packing.ts";
 import type { LogEntry } from "./log.ts";
 
 /**

@@ -1,0 +1,121 @@
+import { addExtension, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "msgpackr/pack";
+import { StoredBlob } from "./stored-blob.ts";
+
+/** How we use msgpackr: its settings, the values that it is taught, the buffer that it writes to. */
+
+export const OPTIONS = { useRecords: true, moreTypes: true, useBigIntExtension: true } as const;
+
+/** msgpackr gives its own buffer instead of a view, and begins at the same place the next time. */
+const IN_PLACE = REUSE_BUFFER_MODE | RESET_BUFFER_MODE;
+const MAX_VIEW_BYTES = 1_024;
+
+class NotEncodable extends Error {}
+
+function refuse(what: string): never {
+  throw new NotEncodable(what);
+}
+
+// n.b. extensions are global to msgpackr; without this one a promise would be stored as {}.
+addExtension({
+  Class: Promise as unknown as new () => Promise<unknown>,
+  type: 0x70,
+  pack: () => refuse("a promise"),
+  unpack: () => refuse("a promise"),
+} as never);
+
+/** Blobs that the value being packed refers to. */
+let referred: string[] | undefined;
+
+addExtension({
+  Class: StoredBlob,
+  type: 0x71,
+  write: ({ id, size }: StoredBlob) => {
+    referred ??= [];
+    referred.push(id);
+    return [id, size];
+  },
+  read: ([id, size]: [string, number]) => new StoredBlob(id, size),
+} as never);
+
+/** Begins to note the blobs that are packed; to be called before a value is. */
+export function forgetBlobs(): void {
+  referred = undefined;
+}
+
+/** The blobs packed since, each as often as it was. */
+export function packedBlobs(): readonly string[] | undefined {
+  return referred;
+}
+
+/** Lists of keys that items share; msgpackr adds to it. */
+export type Structures = string[][] & { sharedLength?: number };
+
+/** One that refuses functions; with `structures` the keys of its records go there. */
+export function newPackr(structures: Structures | undefined): Packr {
+  const packr = new Packr(
+    structures === undefined ? OPTIONS : { ...OPTIONS, structures: structures as never },
+  );
+  (packr as unknown as { writeFunction: () => never }).writeFunction = () => refuse("a function");
+  return packr;
+}
+
+/** The buffer in which msgpackr made its last bytes, and where they lie in it. */
+type Packed = Buffer & { readonly start: number; readonly end: number };
+
+/** The buffer that bytes were given out of last, and where they end: what is packed while they are in use goes behind them. */
+let given: Packed | undefined;
+let givenEnd = 0;
+/** Its beginnings, by length: most items are of a few lengths, and an object less for each of them is worth it. */
+let beginnings: (Buffer | undefined)[] = [];
+
+/**
+ * Packs into msgpackr's own buffer, over what was packed before: valid until the next call. No item then costs a buffer,
+ * nor every sixty of them 8 KB to be collected.
+ *
+ * n.b. where msgpackr left off, and not at the buffer's beginning: the user's code may pack with the same msgpackr, and
+ * keep what it got.
+ */
+export function packInPlace(packr: Packr, value: unknown): Uint8Array {
+  const target = packr.pack(value, IN_PLACE) as Packed;
+  const { start, end } = target;
+  givenEnd = end;
+  if (target !== given) {
+    given = target;
+    beginnings = [];
+  }
+  if (start !== 0 || end > MAX_VIEW_BYTES) return target.subarray(start, end);
+  let beginning = beginnings[end];
+  if (beginning === undefined) {
+    beginning = target.subarray(0, end);
+    beginnings[end] = beginning;
+  }
+  return beginning;
+}
+
+/** Packs a copy; what {@link packInPlace} gave last stays as it is. */
+export function packAside(packr: Packr, value: unknown): Buffer {
+  const at = packr.position;
+  packr.position = Math.max(at, givenEnd);
+  try {
+    const target = packr.pack(value, IN_PLACE) as Packed;
+    if (target !== given) givenEnd = 0;
+    return Buffer.from(target.subarray(target.start, target.end));
+  } finally {
+    packr.position = at;
+  }
+}
+
+const plain = new Packr({ useRecords: false, moreTypes: true, useBigIntExtension: true });
+
+/** Encodes values that are ours, self-contained: message heads, records, metadata. */
+export function packValue(value: unknown): Buffer {
+  return packAside(plain, value);
+}
+
+/**
+ * Reverse of {@link packValue}, of the bytes from `start` to before `end`. Throws what msgpackr throws on bytes
+ * that are not MessagePack.
+ */
+export function unpackValue(bytes: Uint8Array, start = 0, end = bytes.byteLength): unknown {
+  return plain.unpack(bytes as Buffer, { start, end } as never);
+}

@@ -12,6 +12,9 @@ import type { Log, LogDamage } from "./embedded/log.ts";
 import { MemoryLog } from "./embedded/memory-log.ts";
 import { SEGMENT_BYTES, SegmentLog } from "./embedded/segment-log.ts";
 
+/** Longer than a flush takes on most disks, and no delay that anybody notices. */
+const LINGER_MS = 5;
+
 export interface EngineSettings {
   readonly kind: "memory" | "file" | "broker";
   /** `file`, `broker`: where the log lies. */
@@ -87,6 +90,7 @@ async function openLogged(env: Env, settings: EngineSettings, open: OpenLogged):
       directory,
       sync,
       snapshot,
+      lingerMs: LINGER_MS,
       ...(disk && { segmentBytes: segmentBytesFor(disk), makeRoom: () => disk.giveUpBallast() }),
     });
   const { engine, damage } = await open(log, sync ? "power-loss" : "process-death").catch(

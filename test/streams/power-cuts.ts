@@ -47,12 +47,13 @@ export async function openOn(
   sync: boolean,
   segmentBytes: number,
   onMove?: () => void,
+  lingerMs = 0,
 ): Promise<Open> {
   const env = fakeEnv(disk);
   const { engine, damage } = await EmbeddedEngine.open(
     env,
     (snapshot) => {
-      const log = new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes });
+      const log = new SegmentLog(env, { directory: DIRECTORY, sync, snapshot, segmentBytes, lingerMs });
       const toEmpty = log.segmentToEmpty.bind(log);
       log.segmentToEmpty = (freeBytes) => {
         const segment = toEmpty(freeBytes);
@@ -80,6 +81,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
   const disk = new FakeDisk(chance);
   const int = (below: number): number => Math.floor(chance() * below);
   const segmentBytes = 600 + int(6_000);
+  const lingerMs = chance() < 0.5 ? 5 : 0;
   let model = new LedgerModel();
   let named = 0;
   let confirmedInAll = 0;
@@ -105,7 +107,7 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
     for (let attempt = 0; open === undefined; attempt++) {
       if (attempt < 2 && !isLast && chance() < 0.3) disk.cutAfter = 1 + int(12);
       try {
-        open = await openOn(disk, trouble.sync, segmentBytes, () => moves++);
+        open = await openOn(disk, trouble.sync, segmentBytes, () => moves++, lingerMs);
         if (disk.isOff) throw new Error("the power went as it was open");
         disk.cutAfter = Number.POSITIVE_INFINITY;
       } catch (error) {
@@ -196,6 +198,10 @@ export async function outing(seed: number, trouble: Trouble): Promise<Outing> {
             },
           ),
         );
+      }
+      if (lingerMs > 0) {
+        await settle();
+        env.advance(lingerMs);
       }
       // n.b. with the power gone, answers may never come.
       await Promise.race([Promise.all(group), settle().then(settle)]);

@@ -450,3 +450,62 @@ describe("a closed engine", () => {
     expect((await openOn(disk, true, 1_000)).engine.stats("a").unsettled).toBe(5);
   });
 });
+
+describe("a settlement by itself", () => {
+  const LINGER_MS = 5;
+  const opened = async () => {
+    const disk = newDisk();
+    const open = await openOn(disk, true, 1e6, undefined, LINGER_MS);
+    await open.engine.transact({ ...nothing, appends: [append("a", ["one", "two", "three"])] });
+    await settle();
+    const delivery = open.deliveries[0] as Delivery;
+    const settled: number[] = [];
+    const settleItem = (place: number): void =>
+      void open.engine
+        .transact({ ...nothing, settlements: [done(delivery, place, place + 1)] })
+        .then(() => settled.push(place));
+    return { ...open, disk, settled, settleItem };
+  };
+
+  test("waits a little for others, and is flushed with them once", async () => {
+    const { engine, env, disk, settled, settleItem } = await opened();
+    const before = disk.operations;
+    settleItem(0);
+    await settle();
+    env.advance(LINGER_MS - 1);
+    settleItem(1);
+    await settle();
+    expect(settled).toEqual([]);
+    expect(disk.operations).toBe(before);
+
+    env.advance(1);
+    await settle();
+    expect(settled).toEqual([0, 1]);
+    // One write, one flush.
+    expect(disk.operations).toBe(before + 2);
+    await engine.close();
+  });
+
+  test("goes with the next that somebody waits for, in its place", async () => {
+    const { engine, disk, settled, settleItem } = await opened();
+    const before = disk.operations;
+    settleItem(0);
+    await settle();
+    await engine.transact({ ...nothing, appends: [append("b", ["four"])] });
+    expect(settled).toEqual([0]);
+    expect(disk.operations).toBe(before + 2);
+    await engine.close();
+  });
+
+  test("is stored before the log is closed", async () => {
+    const { engine, disk, settled, settleItem } = await opened();
+    settleItem(0);
+    await engine.close();
+    await settle();
+    expect(settled).toEqual([0]);
+    const again = await openOn(disk, true, 1e6);
+    await settle();
+    expect(pendingTexts(again.deliveries)).toEqual(["two", "three"]);
+    await again.engine.close();
+  });
+});

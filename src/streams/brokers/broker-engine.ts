@@ -82,6 +82,7 @@ export class BrokerEngine implements StreamEngine {
     this.#env = env;
     this.#options = options;
     this.#commits = new CommitLog(
+      env.timers,
       options.log,
       {
         durable: () => undefined,

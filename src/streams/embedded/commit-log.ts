@@ -1,3 +1,4 @@
+import type { Timer, Timers } from "../../env/env.ts";
 import { StreamError } from "../../errors.ts";
 import type { RecordStore, RecordWrite } from "../../records/record-store.ts";
 import { Ledger, type LedgerEvents } from "./ledger.ts";
@@ -28,13 +29,19 @@ export interface CommitEvents extends Pick<LedgerEvents, "appended" | "settled" 
  *
  * C1 The ledger changes only after the log has confirmed.
  * C2 Entries take effect in the order in which they were added; when one is refused, so is all that was added since.
+ * C3 An entry that only settles holds nobody up: it waits a little for others, so that a push or a hand-over does not find
+ *    the disk busy with it. With the next of those it goes at once.
  */
 export class CommitLog {
   readonly ledger: Ledger;
   readonly records: RecordStore;
   readonly #log: Log;
   readonly #events: CommitEvents;
+  readonly #timers: Timers;
   #waiting: Commit[] = [];
+  /** One of those that wait holds somebody up, or has waited long enough. */
+  #isDue = false;
+  #linger: Timer | undefined;
   #committing: Promise<void> | undefined;
   #isReplaying = true;
   #isClosed = false;
@@ -43,10 +50,12 @@ export class CommitLog {
 
   /** `write` puts records through the owner's own transactions. */
   constructor(
+    timers: Timers,
     log: (snapshot: () => Snapshot) => Log,
     events: CommitEvents,
     write: (writes: readonly RecordWrite[]) => Promise<void>,
   ) {
+    this.#timers = timers;
     this.#events = events;
     this.#log = log(() => this.ledger.snapshot());
     this.ledger = new Ledger({
@@ -81,6 +90,17 @@ export class CommitLog {
 
   add(commit: Commit): void {
     this.#waiting.push(commit);
+    const { lingerMs = 0 } = this.#log;
+    if (lingerMs === 0 || !isPatient(commit.head)) this.#hurry();
+    // n.b. once for all: the first of them began the time.
+    else this.#linger ??= this.#timers.after(lingerMs, () => this.#hurry());
+  }
+
+  #hurry(): void {
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    if (this.#waiting.length === 0) return;
+    this.#isDue = true;
     this.#committing ??= this.#commitLoop();
   }
 
@@ -88,7 +108,7 @@ export class CommitLog {
   async #commitLoop(): Promise<void> {
     // Let everything that arrived in this turn of the loop into the first group.
     await Promise.resolve();
-    while (this.#waiting.length > 0 || this.#roomNeeded !== undefined) {
+    while (this.#isDue || this.#roomNeeded !== undefined) {
       if (this.#roomNeeded !== undefined) {
         const freeBytes = this.#roomNeeded;
         this.#roomNeeded = undefined;
@@ -96,6 +116,7 @@ export class CommitLog {
         continue;
       }
       const group = this.#nextGroup();
+      this.#isDue = this.#waiting.length > 0;
       let locations: readonly (readonly Location[])[];
       try {
         locations = await this.#log.append(group);
@@ -103,6 +124,7 @@ export class CommitLog {
         // What came meanwhile may build on it - a source's next token, say - and must not become durable without it.
         const later = this.#waiting;
         this.#waiting = [];
+        this.#isDue = false;
         for (const commit of [...group, ...later]) commit.reject(error);
         continue;
       }
@@ -184,7 +206,13 @@ export class CommitLog {
   async close(): Promise<void> {
     // n.b. first, or what came while the last group was written would be written to a closed log.
     this.#isClosed = true;
+    this.#hurry();
     await this.#committing;
     await this.#log.close();
   }
+}
+
+/** It settles and counts, and nothing is put out or recorded: nobody is held up by it, and lost it is one delivery more. */
+function isPatient({ a, q, l, r, m, b, v }: EntryHead): boolean {
+  return [a, q, l, r, m, b, v].every((part) => part === undefined);
 }

@@ -49,6 +49,7 @@ export class EmbeddedEngine implements StreamEngine {
       fencing: "engine",
     };
     this.#commits = new CommitLog(
+      env.timers,
       log,
       {
         durable: (commit) => this.#cache(commit),

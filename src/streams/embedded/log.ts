@@ -44,6 +44,8 @@ export interface LogDamage {
 export interface Log {
   /** Bytes that are given together at most, where more would make its segments unwieldy. */
   readonly groupBytes?: number;
+  /** Milliseconds for which an entry that nobody is held up by may wait for others, where each append costs a flush. */
+  readonly lingerMs?: number;
   /** Replays the log; to be called once, before anything else. */
   open(replay: Replay): Promise<readonly LogDamage[]>;
   /** Resolves when all entries are durable, with the locations of each entry's blobs. Rejects having kept none. */

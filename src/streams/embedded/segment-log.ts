@@ -42,11 +42,14 @@ export interface SegmentLogOptions {
   /** What a new segment begins with. */
   readonly snapshot: () => unknown;
   readonly segmentBytes?: number;
+  /** See {@link Log.lingerMs}; default 0. */
+  readonly lingerMs?: number;
   /** A write met a full disk: tells whether it is worth another try. */
   readonly makeRoom?: () => Promise<boolean>;
 }
 
 export class SegmentLog implements Log {
+  readonly lingerMs: number;
   readonly #env: Env;
   readonly #options: SegmentLogOptions;
   readonly #segments = new Map<number, Segment>();
@@ -60,6 +63,7 @@ export class SegmentLog implements Log {
   constructor(env: Env, options: SegmentLogOptions) {
     this.#env = env;
     this.#options = options;
+    this.lingerMs = options.sync ? (options.lingerMs ?? 0) : 0;
   }
 
   async open(replay: Replay): Promise<readonly LogDamage[]> {

@@ -193,7 +193,7 @@ export class Caller {
           const placed = this.#isTask
             ? outputs.placeResult(ref.range.positionOf(ref.index), returned.value, said)
             : outputs.place(returned.value, said);
-          transactions.count("emitted", 1);
+          transactions.emit(1);
           this.#settleAll(refs, items, context, placed);
         } else this.#settleAll(refs, items, context, false);
         return undefined;
@@ -248,7 +248,7 @@ export class Caller {
       return;
     }
     outputs.placeCollected(collector.outputs);
-    transactions.count("emitted", collector.emitted);
+    transactions.emit(collector.emitted);
     this.#settleAll(refs, items, context, collector.outputs.length > 0);
   }
 

@@ -26,6 +26,11 @@ export interface TaskMeta {
 /** What goes with an output into each of its frames; undefined where nothing ever does. */
 type Metas = readonly (ItemMeta | undefined)[] | undefined;
 
+interface Placed {
+  readonly frames: readonly number[];
+  readonly metas: Metas;
+}
+
 /**
  * Routes outputs to the frames of the streams they go to.
  *
@@ -40,18 +45,22 @@ export class Outputs {
   readonly #routes: number[] = [];
   /** Every item goes to lane 0 of its targets, and nothing goes with it. */
   readonly #isPlain: boolean;
+  /** All targets, where every output goes to all of them. */
+  readonly #all: readonly number[] | undefined;
   /** Calls that hold collected bytes: the encoder's table must not be dropped under them. */
   #collectors = 0;
 
   constructor(env: Env, targets: readonly Target[], originOf: OriginOf) {
     this.#targets = targets;
     this.#isPlain = !targets.some(needsPlacement);
+    if (targets.every(({ when }) => when === undefined)) this.#all = targets.map((_, target) => target);
     const streams = targets.map(({ stream }) => stream);
     this.#frames = new OpenFrames(env, streams, this.#encoder, originOf);
   }
 
   /** The targets of an output, valid until the next call. What a `when` throws is thrown. */
-  #route(output: unknown): number[] {
+  #route(output: unknown): readonly number[] {
+    if (this.#all !== undefined) return this.#all;
     const targets = this.#targets;
     const routes = this.#routes;
     routes.length = 0;
@@ -67,24 +76,29 @@ export class Outputs {
     return routes;
   }
 
-  /** Makes the frames' numbers out of those of the targets. What an `orderBy`, `priority` or `dedupe.by` throws is thrown. */
-  #place(routes: number[], output: unknown, said: Said | undefined): Metas {
-    if (this.#isPlain && said === undefined) return undefined;
+  /**
+   * The frames, by number, of the targets that an output goes to, and what goes with it. What an `orderBy`, `priority` or
+   * `dedupe.by` throws is thrown.
+   */
+  #place(routes: readonly number[], output: unknown, said: Said | undefined): Placed {
+    // n.b. the frame of a target's lane 0 has the number of the target.
+    if (this.#isPlain && said === undefined) return { frames: routes, metas: undefined };
+    const frames: number[] = [];
     const metas: (ItemMeta | undefined)[] = [];
-    for (const [n, target] of routes.entries()) {
+    for (const target of routes) {
       const { lane, meta } = placementOf(this.#targets[target] as Target, output, said);
-      routes[n] = this.#frames.numberOf(target, lane);
+      frames.push(this.#frames.numberOf(target, lane));
       metas.push(meta);
     }
-    return metas;
+    return { frames, metas };
   }
 
   /** Routes, encodes and adds one output, by what was `said` of it; tells whether any edge took it. */
   place(output: unknown, said?: Said): boolean {
     const routes = this.#route(output);
     if (routes.length === 0) return false;
-    const metas = this.#place(routes, output, said);
-    this.#add(routes, this.#encoder.encode(output), this.#encoder.blobs, metas);
+    const { frames, metas } = this.#place(routes, output, said);
+    this.#add(frames, this.#encoder.encode(output), this.#encoder.blobs, metas);
     return true;
   }
 
@@ -135,10 +149,10 @@ export class Outputs {
   collect(output: unknown): Collected | undefined {
     const routes = this.#route(output);
     if (routes.length === 0) return undefined;
-    const frames = [...routes];
-    const metas = this.#place(frames, output, undefined);
+    const { frames, metas } = this.#place(routes, output, undefined);
     const bytes = Uint8Array.from(this.#encoder.encode(output));
-    return { frames, bytes, blobs: this.#encoder.blobs, metas };
+    // n.b. a copy: the list of routes serves the next output.
+    return { frames: [...frames], bytes, blobs: this.#encoder.blobs, metas };
   }
 
   beginCollecting(): void {

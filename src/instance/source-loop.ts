@@ -184,7 +184,7 @@ export class SourceLoop {
     const { env, split } = this.#options;
     if (split === undefined) this.#outputs.place(item);
     else if (!split.take(item, this.#outputs)) return;
-    this.#transactions.count("emitted", 1);
+    this.#transactions.emit(1);
     this.#sinceToken++;
     this.#sinceFlush++;
     if (this.#outputs.hasFullFrame) this.#flush();

@@ -46,6 +46,7 @@ export class Transactions {
   readonly #attempts = new Map<string, FailedAttempt>();
   #records: RecordAppend[] = [];
   readonly #counts = new Map<string, number>();
+  #emitted = 0;
   readonly #blobs = new Map<string, number>();
   readonly #unconfirmed = new Map<number, Unconfirmed>();
   #unconfirmedBytes = 0;
@@ -85,6 +86,11 @@ export class Transactions {
     for (const blob of blobs) this.#blobs.set(blob, (this.#blobs.get(blob) ?? 0) + by);
   }
 
+  /** Outputs more; a counter of its own, since there is one for every item. */
+  emit(items: number): void {
+    this.#emitted += items;
+  }
+
   count(counter: string, by: number): void {
     this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + by);
   }
@@ -99,7 +105,8 @@ export class Transactions {
       this.#settle.length === 0 &&
       this.#attempts.size === 0 &&
       this.#records.length === 0 &&
-      this.#counts.size === 0
+      this.#counts.size === 0 &&
+      this.#emitted === 0
     );
   }
 
@@ -113,7 +120,7 @@ export class Transactions {
 
   /** Outputs that are not known to be stored; an edge more counts them once more when they are sent. */
   get outputsOnTheirWay(): number {
-    return this.#unconfirmedItems + (this.#counts.get("emitted") ?? 0);
+    return this.#unconfirmedItems + this.#emitted;
   }
 
   /** Number of the next transaction. */
@@ -149,6 +156,7 @@ export class Transactions {
       blobs.push(packValue(history));
       return [frame, place, delayMs, isHandedBack] as const;
     });
+    if (this.#emitted > 0) this.count("emitted", this.#emitted);
     const counts: CountDelta[] = [...this.#counts].map(([counter, by]) => [this.#stage, counter, by]);
     const head: TransactHead = {
       n,
@@ -175,6 +183,7 @@ export class Transactions {
     this.#attempts.clear();
     this.#records = [];
     this.#counts.clear();
+    this.#emitted = 0;
     this.#blobs.clear();
   }
 

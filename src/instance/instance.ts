@@ -191,6 +191,7 @@ export class Instance {
         ...(lost > 0 ? { lost } : {}),
         ...(busy.length > 0 ? { busy } : {}),
         ...passesOn,
+        ...(callsAtOnce(this.#node) ? { callsAtOnce: true } : {}),
       },
       handlers,
     );
@@ -282,4 +283,10 @@ export class Instance {
     const { watch, env } = this.#options;
     return runGuarded(env, watch, this.#node, what, run);
   }
+}
+
+/** Whether nothing but its own work may keep an item waiting that comes to an instance of it. */
+function callsAtOnce({ input, settings }: NodeDefinition): boolean {
+  const { batch, pacing, order } = settings;
+  return input === undefined && batch === undefined && pacing?.rate === undefined && order === undefined;
 }

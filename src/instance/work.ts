@@ -19,7 +19,7 @@ export class WorkRange {
   readonly #decode: (payload: Buffer, start: number, end: number) => unknown;
   /** Next item to be called, and up to where the streams process knows them as begun. */
   next = 0;
-  begun = 0;
+  begun: number;
 
   constructor(delivered: DeliveredRange, bytes: Buffer, decoder: ItemDecoder, epoch: number) {
     this.number = delivered.f;
@@ -27,6 +27,7 @@ export class WorkRange {
     this.frame = Frame.parse(bytes);
     this.count = this.frame.count;
     this.epoch = epoch;
+    this.begun = delivered.b ?? 0;
     this.#marks = delivered.m === undefined ? undefined : new Map(delivered.m);
     this.#decode = decoder.for(this.frame.table);
   }

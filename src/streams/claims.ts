@@ -1,6 +1,6 @@
 import type { Env } from "../env/env.ts";
 import { StreamError } from "../errors.ts";
-import { RangeSet } from "../wire/range-set.ts";
+import type { RangeSet } from "../wire/range-set.ts";
 import type { Consumer } from "./consumer.ts";
 import { type CountDelta, type Mark, type MarkWrite, NOTHING, type StreamEngine } from "./contract.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -42,18 +42,6 @@ export class Claims {
     this.#env = env;
     this.#engine = engine;
     this.#dispatcherOf = dispatcherOf;
-  }
-
-  started(consumer: Consumer, frame: number, from: number, to: number): void {
-    const claims = consumer.claims.get(frame);
-    if (claims === undefined) return;
-    let started = consumer.started.get(frame);
-    if (started === undefined) {
-      started = new RangeSet();
-      consumer.started.set(frame, started);
-    }
-    // n.b. only what it holds: what an instance says of others must not make suspects of them.
-    for (const [low, high] of claims.ranges()) started.add(Math.max(from, low), Math.min(to, high));
   }
 
   closed(stage: string, consumer: Consumer): void {

@@ -11,6 +11,8 @@ export interface Consumer {
   isLeaving: boolean;
   /** Of a push source: the stages that take its items as they are, if all do; see `Shortcut`. */
   readonly passesOn: readonly string[];
+  /** A lone item is begun when it is handed out; see `HelloHead`. */
+  readonly callsAtOnce: boolean;
   /** Items it holds, by frame. */
   readonly claims: Map<number, RangeSet>;
   /** Of these, the ones handed to user code. */
@@ -22,22 +24,22 @@ export interface Consumer {
 
 /** One that holds nothing yet. */
 export function newConsumer(
-  instance: string,
-  role: Consumer["role"],
-  passesOn: readonly string[],
-  deliver: Consumer["deliver"],
+  is: Pick<Consumer, "instance" | "role" | "passesOn" | "callsAtOnce" | "deliver">,
 ): Consumer {
-  return {
-    instance,
-    role,
-    credit: 0,
-    isLeaving: false,
-    passesOn,
-    claims: new Map(),
-    started: new Map(),
-    handed: 0,
-    deliver,
-  };
+  return { ...is, credit: 0, isLeaving: false, claims: new Map(), started: new Map(), handed: 0 };
+}
+
+/** The consumer has items of a frame in the hands of user code; `from` to before `to` of it, as far as it holds them. */
+export function start(consumer: Consumer, [handle, from, to]: ClaimedRange): void {
+  const claims = consumer.claims.get(handle);
+  if (claims === undefined) return;
+  let started = consumer.started.get(handle);
+  if (started === undefined) {
+    started = new RangeSet();
+    consumer.started.set(handle, started);
+  }
+  // n.b. only what it holds: what an instance says of others must not make suspects of them.
+  for (const [low, high] of claims.ranges()) started.add(Math.max(from, low), Math.min(to, high));
 }
 
 export function claimedItems(consumer: Consumer): number {

@@ -1,5 +1,5 @@
 import { RangeSet } from "../wire/range-set.ts";
-import type { Consumer } from "./consumer.ts";
+import { type Consumer, start } from "./consumer.ts";
 import type { Mark } from "./contract.ts";
 import type { Slice } from "./lane.ts";
 import type { DeliveredRange } from "./protocol.ts";
@@ -15,9 +15,12 @@ export class Parcel {
   #ranges: DeliveredRange[] = [];
   #frames: Buffer[] = [];
   #bytes = 0;
+  /** What comes alone is called at once. */
+  readonly #isCalledAtOnce: boolean;
 
   constructor(consumer: Consumer) {
     this.#consumer = consumer;
+    this.#isCalledAtOnce = consumer.callsAtOnce && consumer.claims.size === 0;
   }
 
   /** The items are the consumer's from now on. */
@@ -47,9 +50,18 @@ export class Parcel {
 
   send(): void {
     if (this.#ranges.length === 0) return;
+    if (this.#isCalledAtOnce && this.items === 1) this.#begin();
     this.#consumer.deliver(this.#ranges, this.#frames);
     this.#ranges = [];
     this.#frames = [];
     this.#bytes = 0;
+  }
+
+  /** The only item is begun, unless it has a history that decides first what becomes of it. */
+  #begin(): void {
+    const [range] = this.#ranges as [DeliveredRange];
+    if (range.m !== undefined) return;
+    start(this.#consumer, [range.f, range.o, range.o + 1]);
+    this.#ranges = [{ ...range, b: 1 }];
   }
 }

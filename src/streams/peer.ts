@@ -1,7 +1,7 @@
 import type { Env, Socket } from "../env/env.ts";
 import { CorruptionError, errorInfo, MillraceError, ProtocolError, StreamError } from "../errors.ts";
 import { encodeMessage, MAX_MESSAGE_BYTES, type Message, MessageReader } from "../wire/message.ts";
-import type { Consumer } from "./consumer.ts";
+import { type Consumer, newConsumer } from "./consumer.ts";
 import {
   type ConnectionRole,
   type HelloHead,
@@ -67,6 +67,19 @@ export class Peer {
 
   welcome(head: WelcomeHead): void {
     this.send(encodeMessage(MESSAGE.welcome, head));
+  }
+
+  /** Makes an instance of a stage of it, to whom items may be handed out. */
+  consume({ role, instance, callsAtOnce }: HelloHead, passesOn: readonly string[]): Consumer {
+    const isSuspect = role === "suspect";
+    this.consumer = newConsumer({
+      instance,
+      role: isSuspect ? "suspect" : "worker",
+      passesOn,
+      callsAtOnce: callsAtOnce === true && !isSuspect,
+      deliver: (ranges, frames) => this.send(encodeMessage(MESSAGE.deliver, { ranges }, frames)),
+    });
+    return this.consumer;
   }
 
   send(buffers: readonly Uint8Array[]): void {

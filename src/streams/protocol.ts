@@ -52,6 +52,8 @@ export interface HelloHead {
   readonly busy?: readonly number[];
   /** Of a push source: all that it does is to pass items on to these stages, which take each as it is. */
   readonly passesOn?: readonly string[];
+  /** An item that comes alone, while nothing else is in its hands, is called at once: to be handed out is to be begun. */
+  readonly callsAtOnce?: true;
 }
 
 /** Lanes of an ordered stage whose calls, begun over an earlier connection, have ended. */
@@ -112,6 +114,8 @@ export interface DeliveredRange {
   readonly n: number;
   /** What the items did to earlier instances: place in the range, mark. */
   readonly m?: readonly (readonly [number, Mark])[];
+  /** The first so many count as begun: there is no need to say so. */
+  readonly b?: number;
 }
 
 export interface DeliverHead {

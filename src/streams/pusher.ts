@@ -24,6 +24,8 @@ const MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024;
 const MAX_TICK_BYTES = 96 * 1024;
 /** Frames of one message: one a delay, and every delay may be another. */
 const MAX_TICK_PUSHES = 10_000;
+/** After so long without a push the next one is taken for a lone one. */
+const PAUSE_MS = 5;
 const NOTHING_TO_DO = Promise.resolve();
 
 /** A push that has waited so long for room is refused. */
@@ -49,6 +51,7 @@ export class Pusher {
   /** In the frames in the making. */
   #tick: PushTick | undefined;
   #isScheduled = false;
+  #sentAt = Number.NEGATIVE_INFINITY;
   readonly #unconfirmed: UnconfirmedPushes;
   #connection: StreamConnection | undefined;
   #isConnecting = false;
@@ -112,21 +115,28 @@ export class Pusher {
     this.#tick ??= new PushTick();
     const { done } = this.#tick;
     if (this.#frames.bytes > MAX_TICK_BYTES || ++this.#tick.pushes >= MAX_TICK_PUSHES) this.#send();
-    else if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      // What is pushed in the same turn of the event loop travels together.
-      this.#options.env.timers.soon(() => {
-        this.#isScheduled = false;
-        this.#send();
-      });
-    }
+    else if (!this.#isScheduled) this.#schedule();
     return done;
+  }
+
+  /** What is pushed in the same turn of the event loop travels together; after a pause, in the same piece of code. */
+  #schedule(): void {
+    this.#isScheduled = true;
+    const send = (): void => {
+      this.#isScheduled = false;
+      this.#send();
+    };
+    const { clock, timers } = this.#options.env;
+    // n.b. most likely it is alone: the turn may last, and a lone item is in a hurry.
+    if (this.#unconfirmed.isEmpty && clock.mono() - this.#sentAt > PAUSE_MS) queueMicrotask(send);
+    else timers.soon(send);
   }
 
   #send(): void {
     const tick = this.#tick;
     if (tick === undefined) return;
     this.#tick = undefined;
+    this.#sentAt = this.#options.env.clock.mono();
     this.#unconfirmed.add(this.#frames.take(), tick, this.#connection);
     if (this.#connection === undefined) void this.#connect();
   }

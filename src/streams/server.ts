@@ -3,7 +3,7 @@ import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Anteroom } from "./anteroom.ts";
 import { Claims } from "./claims.ts";
-import { newConsumer } from "./consumer.ts";
+import { start } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import type { DiskRoom } from "./disk-room.ts";
@@ -138,8 +138,8 @@ export class StreamServer {
         this.#stages.get(hello.stage)?.freed(hello.instance, readLanes((message.head as FreedHead).lanes));
         return;
       case MESSAGE.started:
-        for (const [frame, from, to] of readStarted(message.head as StartedHead))
-          if (peer.consumer !== undefined) this.#claims.started(peer.consumer, frame, from, to);
+        for (const range of readStarted(message.head as StartedHead))
+          if (peer.consumer !== undefined) start(peer.consumer, range);
         return;
       case MESSAGE.take:
         this.pacer.take(peer, message.head as TakeHead);
@@ -194,12 +194,7 @@ export class StreamServer {
     dispatcher.owners?.reserve(hello.instance, readLanes(hello.busy ?? []));
     this.#claims.returned(hello.instance);
     const passesOn = readPassesOn(hello, (stage) => this.#stages.get(stage) !== undefined);
-    const role = hello.role === "suspect" ? "suspect" : "worker";
-    const consumer = newConsumer(hello.instance, role, passesOn, (ranges, frames) => {
-      peer.send(encodeMessage(MESSAGE.deliver, { ranges }, frames));
-    });
-    peer.consumer = consumer;
-    dispatcher.join(consumer);
+    dispatcher.join(peer.consume(hello, passesOn));
     if (hello.lost !== undefined && hello.lost > 0) {
       const counts = [[hello.stage, "repeated:streams-restarted", hello.lost]] as const;
       void this.engine.transact({ ...NOTHING, counts }).catch(() => undefined);

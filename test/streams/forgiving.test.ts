@@ -19,6 +19,7 @@ function consumer(role: Consumer["role"], texts: string[], marks: Mark[]): Consu
     started: new Map(),
     handed: 0,
     passesOn: [],
+    callsAtOnce: false,
     deliver: (ranges, frames) => {
       for (const frame of frames) texts.push(...textsOf(frame));
       for (const { m } of ranges) marks.push(...(m ?? []).map(([, mark]) => mark));

@@ -63,6 +63,7 @@ function consumer(instance: string): Consumer {
     credit: 0,
     isLeaving: false,
     passesOn: [],
+    callsAtOnce: false,
     claims: new Map(),
     started: new Map(),
     handed: 0,

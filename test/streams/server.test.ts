@@ -393,6 +393,49 @@ describe("what a dead instance held", () => {
     expect(await bench.verdict(dead)).toBe(3);
   });
 
+  describe("a lone item, for an instance that calls what it gets at once,", () => {
+    const quick = (instance: string): Promise<StreamClient> =>
+      bench.client("work", instance, "worker", { callsAtOnce: true });
+
+    test("is begun when it is handed out: a death is held against it", async () => {
+      const dead = await quick("w1");
+      dead.credit(10);
+      await source.append("work", names(1));
+      await until(() => dead.held.length === 1);
+      expect(dead.begun).toBe(1);
+      dead.die();
+      expect(await bench.verdict(dead)).toBe(1);
+      const alone = await suspectOf("s1");
+      alone.credit(1);
+      await until(() => alone.held.length === 1);
+      expect(alone.held[0]).toMatchObject({ text: "item-0", mark: { kills: 1 } });
+      expect(alone.begun).toBe(0);
+      expect(bench.engine.counts().get("work")?.get("repeated:instance-died")).toBe(1);
+    });
+
+    test("is not when it has something in hand, nor are several, nor is one for an instance that does not say so", async () => {
+      const busy = await quick("w1");
+      busy.credit(10);
+      await source.append("work", names(2));
+      await until(() => busy.held.length === 2);
+      await source.append("work", names(1, 2));
+      await until(() => busy.held.length === 3);
+      expect(busy.begun).toBe(0);
+      busy.credit(0);
+      await busy.settle([...busy.held]);
+      await source.append("work", names(1, 3));
+      await until(() => busy.texts.includes("item-3"));
+      expect(busy.begun).toBe(1);
+      busy.die();
+      await bench.verdict(busy, { charge: false });
+
+      const slow = await worker("w2");
+      slow.credit(1);
+      await until(() => slow.held.length === 1);
+      expect(slow.begun).toBe(0);
+    });
+  });
+
   test("a culprit alone is charged, with its time-out; all go back to workers", async () => {
     await source.append("work", names(4));
     const dead = await inHand("w1", 4, 3);

@@ -43,6 +43,8 @@ export class StreamClient {
   /** Whether it was told last that the disk is low. */
   isDiskLow = false;
   isClosed = false;
+  /** Items that counted as begun when they came. */
+  begun = 0;
   connection!: StreamConnection;
   #n = 0;
 
@@ -76,7 +78,8 @@ export class StreamClient {
   }
 
   #take(ranges: readonly DeliveredRange[], frames: readonly Buffer[]): void {
-    for (const [i, { f, o, m }] of ranges.entries()) {
+    for (const [i, { f, o, m, b = 0 }] of ranges.entries()) {
+      this.begun += b;
       const marks = new Map(m ?? []);
       for (const [place, text] of textsOf(frames[i] as Buffer).entries()) {
         this.held.push({ text, frame: f, place: o + place, mark: marks.get(place) });

@@ -15,8 +15,8 @@ const MAX_TELLING_MS = 3_000;
  * Pull, transform, place, settle: the life of an instance of a stage or sink.
  *
  * P1 Outputs, retries and dead letters travel in the transaction that settles their input.
- * P2 An item is announced as begun before the user's function sees it (a lone one by being handed out): if the process dies of it, the streams
- *    process knows whom to suspect.
+ * P2 An item is announced as begun before the user's function sees it (a lone one by being handed out): if the process
+ *    dies of it, the streams process knows whom to suspect.
  * P3 When the connection is lost, everything in hand is void: results are dropped, the items come again.
  */
 export class StageLoop {

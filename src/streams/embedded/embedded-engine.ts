@@ -20,6 +20,8 @@ import { entryOf, type Snapshot } from "./ledger-entry.ts";
 import type { Log, LogDamage } from "./log.ts";
 import { Quarantine, type QuarantineListener } from "./quarantine.ts";
 
+const LARGE_BYTES = 16 * 1024;
+
 /**
  * The embedded engine: a ledger in memory, kept durable by a log (on disk or, for `memory:`, nowhere) that the
  * frames lie in as well.
@@ -38,6 +40,9 @@ export class EmbeddedEngine implements StreamEngine {
   /** Frames whose reading failed once, though they are whole. */
   readonly #readAgain = new Set<string>();
   #onBlobFree: (blob: string) => void = () => undefined;
+  /** The commit that takes effect just now has so much in it that handing it out takes time. */
+  #isLarge = false;
+  readonly #toOffer = new Set<string>();
 
   private constructor(env: Env, log: (snapshot: () => Snapshot) => Log, survives: Durability) {
     this.capabilities = {
@@ -55,6 +60,7 @@ export class EmbeddedEngine implements StreamEngine {
         durable: (commit) => this.#cache(commit),
         appended: (stream, frame, delayMs) => {
           if (delayMs > 0) this.#delayed.add(stream, frame, delayMs);
+          else if (this.#isLarge) this.#offerSoon(stream);
           else this.#shelves.get(stream)?.offer();
         },
         settled: (stream, frame) => this.#shelves.get(stream)?.forget(frame),
@@ -116,7 +122,27 @@ export class EmbeddedEngine implements StreamEngine {
     this.#commits.makeRoom(freeBytes);
   }
 
+  /**
+   * Handing out what is large takes as long as flushing it, and who gave it may go on meanwhile: he hears first that it is
+   * stored. What is small is in a hurry itself.
+   */
+  #offerSoon(stream: string): void {
+    this.#toOffer.add(stream);
+    if (this.#toOffer.size > 1) return;
+    // n.b. behind those who wait for the commit: they are called in the next microtask.
+    queueMicrotask(() => queueMicrotask(() => this.#offerLarge()));
+  }
+
+  #offerLarge(): void {
+    const streams = [...this.#toOffer];
+    this.#toOffer.clear();
+    for (const stream of streams) this.#shelves.get(stream)?.offer();
+  }
+
   #cache({ head, blobs }: Commit): void {
+    let bytes = 0;
+    for (const blob of blobs) bytes += blob.byteLength;
+    this.#isLarge = bytes >= LARGE_BYTES;
     for (const [i, append] of (head.a ?? []).entries()) {
       const [stream, frame, , delayMs] = append;
       const bytes = blobs[i];

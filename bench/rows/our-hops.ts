@@ -5,7 +5,7 @@ import { inFolder } from "./in-folder.ts";
 
 /** The chain of `bench/hop`, once for all rows that compare with it. */
 export function ourHops(bench: Bench): Promise<Figures> {
-  const items = bench.quick ? 300_000 : 1_000_000;
+  const items = bench.quick ? 300_000 : 3_000_000;
   return bench.once("our hops", () =>
     inFolder(bench.folder, (folder) => runMillrace(items, folder, bench.repository)),
   );

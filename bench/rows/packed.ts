@@ -11,7 +11,7 @@ export const packed: Row = {
   aim: 4,
   format: times,
   async measure(bench) {
-    const items = bench.quick ? 100_000 : 600_000;
+    const items = bench.quick ? 100_000 : 2_400_000;
     const theirs = await withBullmq(
       bench.folder,
       ({ port }) => [

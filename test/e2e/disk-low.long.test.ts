@@ -6,6 +6,15 @@ import { freePort } from "../support/free-port.ts";
 
 const ITEMS = 1_500;
 
+/** A small disk, unmounted when the test is over. */
+function mountDisk(path: string, size: string): void {
+  mkdirSync(path);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
+  onTestFinished(() => {
+    execFileSync("umount", ["-l", path]);
+  });
+}
+
 test("a disk that is low holds back sources and pushes while stored items go on, and the run ends by itself", {
   timeout: 120_000,
 }, async () => {
@@ -27,12 +36,8 @@ test("a disk that is low holds back sources and pushes while stored items go on,
       export default p;
     `,
   });
-  mkdirSync(project.data);
   // The store would need 22 MB, were all of it there at once.
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", project.data]);
-  onTestFinished(() => {
-    execFileSync("umount", ["-l", project.data]);
-  });
+  mountDisk(project.data, "12m");
   const post = (n: number): Promise<Response> =>
     fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: JSON.stringify({ n }) });
   const running = project.start("low.ts");
@@ -62,4 +67,34 @@ test("a disk that is low holds back sources and pushes while stored items go on,
     Array.from({ length: ITEMS }, (_, n) => n),
   );
   expect(seen.filter((n) => n < 0)).toEqual([-2]);
+});
+
+test("with a stage between a fast feed and a slower sink what is on its way goes through a disk that is low, and the feed waits", {
+  timeout: 180_000,
+}, async () => {
+  const items = 8_000;
+  const project = cliProject({
+    "three.ts": `
+      import { pipeline } from "millrace"; import { note } from "./note.ts";
+      const p = pipeline("three");
+      const feed = p.source("feed", function* () {
+        for (let n = 0; n < ${items}; n++) yield { n, text: String(n % 10).repeat(15_000) };
+      });
+      const half = p.stage("half", ({ n, text }: { n: number; text: string }) => ({ n, text: text.slice(0, 14_000) }));
+      const out = p.sink("out", async ({ n }: { n: number }) => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        note(n);
+      }, { concurrency: 4 });
+      feed.to(half).to(out);
+      export default p;
+    `,
+  });
+  // Each of the two streams would need well over 100 MB.
+  mountDisk(project.data, "48m");
+  const { code, json, stderr } = await project.start("three.ts").ended;
+
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("the disk is low") });
+  expect(stderr).not.toContain("MR_DISK_FULL");
+  expect(unsettled(json)).toEqual({});
+  expect(project.notes<number>().sort((a, b) => a - b)).toEqual(Array.from({ length: items }, (_, n) => n));
 });

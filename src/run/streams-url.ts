@@ -47,6 +47,9 @@ export function streamsOf(given: unknown): Streams {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(given)?.[0].toLowerCase();
   const kind = scheme === undefined ? undefined : KINDS[scheme];
   if (scheme === undefined) throw bad(given.includes("@") ? "…" : JSON.stringify(given), THERE_ARE);
+  if (scheme === "file:")
+    throw bad("file:…", "it takes no path and no options; the folder is that of --data, and durability the pipeline's");
+  if (scheme === "memory:") throw bad("memory:…", "it takes no path and no options");
   if (kind === undefined) throw bad(`${scheme}…`, THERE_ARE);
   const parts = URL.canParse(given) ? new URL(given) : undefined;
   if (parts === undefined || !given.slice(scheme.length).startsWith("//")) {
@@ -58,6 +61,9 @@ export function streamsOf(given: unknown): Streams {
   if (parts.hostname === "") throw bad(`${scheme}//`, `it names no host; write ${scheme}//HOST`);
   if (parts.hash !== "")
     throw bad(`${scheme}//${parts.host}`, "what follows # belongs to no URL of an engine; write %23 for #");
+  const names = [...parts.searchParams.keys()];
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw bad(`${scheme}//${parts.host}`, `the option ${twice} is given twice`);
   const host = parts.port === "" ? `${parts.hostname}:${PORTS[scheme]}` : parts.host;
   return { kind, url: parts.href, address: `${scheme}//${host}${parts.pathname.replace(/\/$/, "")}` };
 }

@@ -19,6 +19,9 @@ test("what is no text is refused in plain words as well", () => {
 
 test.each([
   ["kafka://broker", "streams kafka:…: there are file:, memory:, amqp://"],
+  ["file:/var/lib/streams", "file:…: it takes no path and no options; the folder is that of --data"],
+  ["memory:?size=5", "memory:…: it takes no path"],
+  ["nats://u:secret@host?replicas=3&replicas=1", "nats://host: the option replicas is given twice"],
   ["rabbit", 'streams "rabbit": there are file:'],
   ["//me:secret@host", "streams …: there are"],
   ["", 'streams "": there are'],

@@ -165,6 +165,9 @@ export function describeValue(value: unknown): string {
   if (typeof value === "string") return clip(JSON.stringify(value), 120);
   if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
   if (typeof value === "object" && value !== null) {
+    // n.b. "{}" would say nothing of a generator, a Map or a Set.
+    const kind = Object.prototype.toString.call(value).slice(8, -1);
+    if (/Generator|Map|Set|Promise|Iterator/.test(kind)) return `${/^[AI]/.test(kind) ? "an" : "a"} ${kind}`;
     try {
       return clip(JSON.stringify(value) ?? Object.prototype.toString.call(value), 120);
     } catch {

@@ -48,7 +48,10 @@ export function streamsOf(given: unknown): Streams {
   const kind = scheme === undefined ? undefined : KINDS[scheme];
   if (scheme === undefined) throw bad(given.includes("@") ? "…" : JSON.stringify(given), THERE_ARE);
   if (scheme === "file:")
-    throw bad("file:…", "it takes no path and no options; the folder is that of --data, and durability the pipeline's");
+    throw bad(
+      "file:…",
+      "it takes no path and no options; the folder is that of --data, and durability the pipeline's",
+    );
   if (scheme === "memory:") throw bad("memory:…", "it takes no path and no options");
   if (kind === undefined) throw bad(`${scheme}…`, THERE_ARE);
   const parts = URL.canParse(given) ? new URL(given) : undefined;

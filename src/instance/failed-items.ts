@@ -138,14 +138,25 @@ export class FailedItems {
     }
     this.#parts.keys?.again(ref);
     this.#parts.onHook(1);
+    let isOver = false;
     const end = (): void => {
+      if (isOver) return;
+      isOver = true;
+      limit.cancel();
       if (this.#parts.isCurrent(ref.range.epoch)) this.#bury(ref, error, reason);
       this.#parts.keys?.leave([ref]);
       this.#parts.onHook(-1);
     };
     // A hook that never settles must not keep the item: its time is that of a call.
-    const limit = this.#parts.env.timers.sleep(node.settings.timeoutMs);
-    void Promise.race([Promise.resolve(told).catch(lament), limit]).then(end);
+    const { timeoutMs } = node.settings;
+    const limit = this.#parts.env.timers.after(timeoutMs, () => {
+      scope.log.error(
+        { item: ref.range.frame.idOf(ref.index), timeoutMs },
+        "onFailed has not settled in the time of a call; its item is dead-lettered without it",
+      );
+      end();
+    });
+    void Promise.resolve(told).catch(lament).then(end);
   }
 
   #bury(ref: ItemRef, error: Error, reason: DeadReason): void {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { pipeline, run, start } from "millrace";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 
 const folders: string[] = [];
@@ -107,6 +107,34 @@ test("a call that never settles is given up after time-out and grace, and the ru
   );
   const result = await run(p);
   expect(result.stages.out).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
+});
+
+test("an onFailed that never settles holds its item no longer than a call, and is named in the log", async () => {
+  const said: string[] = [];
+  const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    said.push(String(text));
+    return true;
+  });
+  onTestFinished(() => write.mockRestore());
+  const p = pipeline("silent");
+  p.source("numbers", function* () {
+    yield* [1, 2, 3];
+  }).to(
+    p.sink(
+      "out",
+      (n: number) => {
+        if (n < 3) throw new Error("no");
+      },
+      {
+        timeoutMs: 40,
+        retry: { attempts: 1 },
+        onFailed: (n) => (n === 1 ? new Promise<void>(() => undefined) : Promise.resolve()),
+      },
+    ),
+  );
+  const result = await run(p);
+  expect(result.stages.out).toMatchObject({ accepted: 3, completed: 1, dead: 2 });
+  expect(said.filter((line) => line.includes("onFailed has not settled")).length).toBe(1);
 });
 
 test("what a synchronous call gives back within time-out and grace counts, as nobody could tell it to end", async () => {

@@ -132,6 +132,14 @@ export interface ErrorInfo {
   readonly code?: string;
 }
 
+/** Reverse of {@link errorInfo}, of no class of its own. */
+export function errorOf(info: ErrorInfo): Error {
+  const error = new Error(info.message);
+  error.name = info.name;
+  error.stack = info.stack;
+  return info.code === undefined ? error : Object.assign(error, { code: info.code });
+}
+
 /** Turns whatever was thrown into an Error; a thrown non-Error is named as such. */
 export function ensureError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;

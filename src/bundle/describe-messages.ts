@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   type ErrorInfo,
   errorInfo,
+  errorOf,
   MillraceError,
   UsageError,
 } from "../errors.ts";
@@ -63,13 +64,6 @@ export function errorMessage(error: MillraceError): ErrorMessage {
 
 /** The error that {@link errorMessage} packed; its cause comes back with name, message and stack. */
 export function unpackError({ className, code, message, details, cause }: ErrorMessage): MillraceError {
-  const options = cause === undefined ? { details } : { details, cause: unpackCause(cause) };
+  const options = cause === undefined ? { details } : { details, cause: errorOf(cause) };
   return new CLASSES[className](code, message, options);
-}
-
-function unpackCause(info: ErrorInfo): Error {
-  const error = new Error(info.message);
-  error.name = info.name;
-  error.stack = info.stack;
-  return info.code === undefined ? error : Object.assign(error, { code: info.code });
 }

@@ -1,6 +1,6 @@
 import type { NodeDefinition } from "../definition/shape.ts";
 import type { Env } from "../env/env.ts";
-import { EncodingError, ensureError } from "../errors.ts";
+import { EncodingError, ensureError, errorOf } from "../errors.ts";
 import type { DeadReason } from "../records/dead-letter.ts";
 import type { Mark } from "../streams/contract.ts";
 import { KILLS_TO_DEAD_LETTER } from "../streams/protocol.ts";
@@ -55,18 +55,24 @@ export class FailedItems {
     }
   }
 
-  /** Whether the death of a process has decided what becomes of the item. */
+  /** Whether it was decided before what becomes of the item: by the death of a process, or where it was placed. */
   isJudged(ref: ItemRef): boolean {
     const mark = ref.range.markOf(ref.index);
+    if (ref.range.refusalOf(ref.index) !== undefined) return true;
     return mark !== undefined && (mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER);
   }
 
   /** Deals with a judged item. */
   settleJudged(ref: ItemRef): void {
-    const mark = ref.range.markOf(ref.index) as Mark;
     const { node } = this.#parts;
     const decoded = this.decode(ref);
     if (decoded === undefined) return;
+    const refusal = ref.range.refusalOf(ref.index);
+    if (refusal !== undefined) {
+      this.bury(ref, decoded.item, errorOf(refusal), "error");
+      return;
+    }
+    const mark = ref.range.markOf(ref.index) as Mark;
     if (mark.timedOut === true) this.#fail(ref, decoded.item, timeoutError(node, mark.last), "timeout");
     else if (mark.kills === KILLS_TO_DEAD_LETTER)
       this.bury(ref, decoded.item, killedError(node, mark), "killed");

@@ -1,5 +1,5 @@
 import type { Env } from "../env/env.ts";
-import { StageError } from "../errors.ts";
+import { ensureError, errorInfo, StageError } from "../errors.ts";
 import type { ItemMeta } from "../wire/frame.ts";
 import { ItemEncoder, notEncodableWithin } from "../wire/item-codec.ts";
 import type { Target } from "./edges.ts";
@@ -65,13 +65,7 @@ export class Outputs {
     const routes = this.#routes;
     routes.length = 0;
     for (let i = 0; i < targets.length; i++) {
-      const when = (targets[i] as Target).when;
-      if (when !== undefined) {
-        const holds = when(output);
-        if (holds instanceof Promise) throw asyncWhen(targets[i] as Target, holds);
-        if (!holds) continue;
-      }
-      routes.push(i);
+      if (holds(targets[i] as Target, output)) routes.push(i);
     }
     return routes;
   }
@@ -100,6 +94,30 @@ export class Outputs {
     const { frames, metas } = this.#place(routes, output, said);
     this.#add(frames, this.#encoder.encode(output), this.#encoder.blobs, metas);
     return true;
+  }
+
+  /**
+   * As {@link place}, where nobody could take the output back: an edge whose functions throw gets it as an item that has
+   * failed. Gives the first error. Throws EncodingError.
+   */
+  placeAnyhow(output: unknown): Error | undefined {
+    const frames: number[] = [];
+    const metas: (ItemMeta | undefined)[] = [];
+    let first: Error | undefined;
+    for (const [number, target] of this.#targets.entries()) {
+      try {
+        if (!holds(target, output)) continue;
+        const { lane, meta } = placementOf(target, output);
+        frames.push(this.#frames.numberOf(number, lane));
+        metas.push(meta);
+      } catch (error) {
+        first ??= ensureError(error);
+        frames.push(this.#frames.numberOf(number, 0));
+        metas.push({ refused: errorInfo(error) });
+      }
+    }
+    if (frames.length > 0) this.#add(frames, this.#encoder.encode(output), this.#encoder.blobs, metas);
+    return first;
   }
 
   /** Places the result of a task, for combine; an error names the result, not what it travels in. */
@@ -204,6 +222,14 @@ export class Outputs {
   clear(): void {
     this.#frames.clear();
   }
+}
+
+/** Whether an output goes to a target. What its `when` throws is thrown. */
+function holds(target: Target, output: unknown): boolean {
+  if (target.when === undefined) return true;
+  const answer = target.when(output);
+  if (answer instanceof Promise) throw asyncWhen(target, answer);
+  return Boolean(answer);
 }
 
 /** A promise is always truthy: such a `when` would hold for every item, whatever it finds out later. */

@@ -12,6 +12,7 @@ import { SourceContext } from "./source-context.ts";
 import { SourceGate } from "./source-gate.ts";
 import { SourceIteration } from "./source-iteration.ts";
 import type { SourceLoopOptions } from "./source-loop-options.ts";
+import { SourcePlacing } from "./source-placing.ts";
 import { readSourceState, SourceOrigins, type SourceState, setToken } from "./source-state.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
@@ -36,6 +37,7 @@ const MAX_ENDING_MS = 1_000;
 export class SourceLoop {
   readonly #options: SourceLoopOptions;
   readonly #outputs: Outputs;
+  readonly #placing: SourcePlacing;
   readonly #transactions: Transactions;
   readonly #key: string;
   readonly #gate: SourceGate;
@@ -67,6 +69,7 @@ export class SourceLoop {
       state.nonce ||= env.random.bytes(8).toString("hex");
       return origins.at(state.nonce, place, this.#given.next(place, count));
     });
+    this.#placing = new SourcePlacing(this.#outputs);
     this.#transactions = new Transactions(node.name);
   }
 
@@ -182,7 +185,7 @@ export class SourceLoop {
 
   #take(item: unknown): void {
     const { env, split } = this.#options;
-    if (split === undefined) this.#outputs.place(item);
+    if (split === undefined) this.#placing.place(item);
     else if (!split.take(item, this.#outputs)) return;
     this.#transactions.emit(1);
     this.#sinceToken++;
@@ -213,7 +216,8 @@ export class SourceLoop {
   /** All that has been taken is covered by `token`. */
   #cover(token: unknown): void {
     const state = this.#state as SourceState;
-    if (setToken(state, token)) {
+    // n.b. what becomes dead letters is no progress.
+    if (setToken(state, token) && !this.#placing.isRefusing) {
       this.#hasProgressed = true;
       this.#transactions.count("checkpoints", 1);
     }

@@ -1,4 +1,5 @@
 import type { NodeShape } from "../definition/shape.ts";
+import type { ErrorInfo } from "../errors.ts";
 import type { Mark } from "../streams/contract.ts";
 import type { DeliveredRange } from "../streams/protocol.ts";
 import { type AttemptInfo, Frame } from "../wire/frame.ts";
@@ -56,6 +57,11 @@ export class WorkRange {
   failuresOf(index: number): number {
     if (this.#marks === undefined && this.frame.meta === undefined) return 0;
     return this.historyOf(index).length;
+  }
+
+  /** What a function of its edge threw, if that is why it has failed. */
+  refusalOf(index: number): ErrorInfo | undefined {
+    return this.frame.meta?.get(index)?.refused;
   }
 
   /** Of a job's task: its place in the split. */

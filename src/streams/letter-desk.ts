@@ -175,7 +175,7 @@ function itemOf(id: string, value: Uint8Array, partitions = 0): Returning | unde
   try {
     const { frame: stored, key, lane = 0, replay = 0 } = unpackValue(value) as StoredDeadLetter;
     const frame = Frame.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength));
-    const { history: _, ...meta } = frame.meta?.get(0) ?? {};
+    const { history: _history, refused: _refused, ...meta } = frame.meta?.get(0) ?? {};
     // n.b. the stage may have got, or lost, its order since: a lane of then may be of another kind now.
     const own = lane < laneCount(0) ? lane : 0;
     return {

@@ -60,6 +60,8 @@ export interface ItemMeta {
   readonly position?: number;
   /** How often it was taken back from the dead letters; absent: never. */
   readonly replay?: number;
+  /** It has failed before it came: what a function of its edge threw when its source placed it. */
+  readonly refused?: ErrorInfo;
   /** Failed attempts so far; since its last replay. */
   readonly history?: readonly AttemptInfo[];
 }

@@ -156,6 +156,14 @@ export class Intake {
     return true;
   }
 
+  /** The lone item that counts as begun since it was handed out, and is not called after all: its place. */
+  takeBack(): readonly [frame: number, from: number, to: number] | undefined {
+    const [range] = this.#queue;
+    if (range === undefined || range.count > 1 || range.next >= range.begun) return undefined;
+    range.begun = range.next;
+    return [range.number, range.offset, range.offset + 1];
+  }
+
   #call(refs: readonly ItemRef[], items: readonly unknown[]): void {
     this.calls++;
     this.callItems = refs.length;

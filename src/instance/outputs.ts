@@ -129,7 +129,7 @@ export class Outputs {
     }
   }
 
-  /** The bytes of an output, valid until the next call, for {@link placeAt}. */
+  /** The bytes of an output, valid until the next call and until user code runs, for {@link placeAt}. */
   encode(output: unknown): Uint8Array {
     return this.#encoder.encode(output);
   }
@@ -144,7 +144,10 @@ export class Outputs {
     let number = target;
     let meta: ItemMeta | undefined = about.cost === undefined ? undefined : { cost: about.cost };
     const to = this.#targets[target] as Target;
+    let own = bytes;
     if (needsPlacement(to)) {
+      // n.b. the user's functions may pack something themselves, over these.
+      own = Uint8Array.from(bytes);
       const placement = placementOf(to, output);
       number = this.#frames.numberOf(target, placement.lane);
       // n.b. the items of a lane are numbered by themselves: the position is not in the id.
@@ -152,7 +155,7 @@ export class Outputs {
     }
     if (about.closes) this.#frames.close(number);
     const { blobs } = this.#encoder;
-    this.#frames.add(number, bytes, blobs === undefined ? meta : { ...meta, blobs });
+    this.#frames.add(number, own, blobs === undefined ? meta : { ...meta, blobs });
     this.settle();
   }
 

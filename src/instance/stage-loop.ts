@@ -217,7 +217,14 @@ export class StageLoop {
       }
     }
     measure();
+    this.#takeBack();
     return false;
+  }
+
+  /** n.b. or the next death of this process would be held against an item that it never called. */
+  #takeBack(): void {
+    const range = this.#parts.intake.takeBack();
+    if (range !== undefined) this.#connection?.send(MESSAGE.unstarted, { ranges: range });
   }
 
   /** Looks whether more calls at once, or fewer, would do better. */

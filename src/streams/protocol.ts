@@ -20,6 +20,7 @@ export const MESSAGE = {
   freed: 6,
   take: 7,
   probed: 8,
+  unstarted: 9,
   // streams process → instance or agent
   welcome: 16,
   deliver: 17,
@@ -74,7 +75,7 @@ export interface CreditHead {
   readonly isLast?: boolean;
 }
 
-/** Ranges whose items are being handed to user code: frame, from, to … */
+/** Ranges whose items are being handed to user code, or (`unstarted`) are not after all: frame, from, to … */
 export interface StartedHead {
   readonly ranges: readonly number[];
 }

@@ -3,7 +3,7 @@ import { CorruptionError, errorInfo, StreamError } from "../errors.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import { Anteroom } from "./anteroom.ts";
 import { Claims } from "./claims.ts";
-import { start } from "./consumer.ts";
+import { start, unstart } from "./consumer.ts";
 import { NOTHING, type StreamEngine, type Transaction } from "./contract.ts";
 import { answerRequest } from "./control.ts";
 import type { DiskRoom } from "./disk-room.ts";
@@ -140,6 +140,10 @@ export class StreamServer {
       case MESSAGE.started:
         for (const range of readStarted(message.head as StartedHead))
           if (peer.consumer !== undefined) start(peer.consumer, range);
+        return;
+      case MESSAGE.unstarted:
+        for (const range of readStarted(message.head as StartedHead))
+          if (peer.consumer !== undefined) unstart(peer.consumer, range);
         return;
       case MESSAGE.take:
         this.pacer.take(peer, message.head as TakeHead);

@@ -69,7 +69,7 @@ let givenEnd = 0;
 let beginnings: (Buffer | undefined)[] = [];
 
 /**
- * Packs into msgpackr's own buffer, over what was packed before: valid until the next call. No item then costs a buffer,
+ * Packs into msgpackr's own buffer, over what was packed before: valid until the next call, and until user code runs. No item then costs a buffer,
  * nor every sixty of them 8 KB to be collected.
  *
  * n.b. where msgpackr left off, and not at the buffer's beginning: the user's code may pack with the same msgpackr, and
@@ -94,11 +94,14 @@ export function packInPlace(packr: Packr, value: unknown): Uint8Array {
 
 /** Packs a copy; what {@link packInPlace} gave last stays as it is. */
 export function packAside(packr: Packr, value: unknown): Buffer {
-  const at = packr.position;
-  packr.position = Math.max(at, givenEnd);
+  let at = packr.position;
+  const from = Math.max(at, givenEnd);
+  packr.position = from;
   try {
     const target = packr.pack(value, IN_PLACE) as Packed;
     if (target !== given) givenEnd = 0;
+    // n.b. there was no room left, and msgpackr is at the beginning of another buffer: nothing of anybody's lies in it.
+    if (packr.position < from) at = 0;
     return Buffer.from(target.subarray(target.start, target.end));
   } finally {
     packr.position = at;

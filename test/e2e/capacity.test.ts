@@ -86,3 +86,40 @@ test("a cycle whose own items exceed its capacity goes on; only its entry waits"
   expect(json.stages.out?.accepted).toBe(40 * 81);
   expect(project.notes("fed")).toHaveLength(40);
 });
+
+test(
+  "an item that waits for a full stage was not begun: the end of its process repeats nothing",
+  LIMIT,
+  async () => {
+    const project = cliProject({
+      "held.ts": `
+      import { existsSync } from "node:fs";
+      import { setTimeout as sleep } from "node:timers/promises";
+      import { pipeline } from "millrace";
+      import { note } from "./note.ts";
+      const p = pipeline("held");
+      p.source("feed", async function* () { for (let n = 0; n < 4; n++) { yield n; note(n, "yielded"); await sleep(250); } })
+        .to(p.stage("pass", {
+          setup: () => { note(process.pid, "pids"); },
+          run: (n: number) => { note(n, "passed"); return n; },
+        }, { instances: 1 }))
+        .to(p.sink("slow", async (n: number) => { while (!existsSync("go")) await sleep(5); note(n, "slow"); },
+          { instances: 1, capacity: { items: 1 } }));
+      export default p;
+    `,
+    });
+    const running = project.start("held.ts");
+    await running.until(() => project.notes("yielded").length === 4);
+    await settledDown(() => project.notes("passed").length);
+    expect(project.notes("passed").length).toBeLessThan(4);
+    process.kill(project.notes<number>("pids")[0] as number, "SIGABRT");
+    await running.until(() => project.notes("pids").length === 2);
+    project.write("go", "");
+    const { code, json } = await running.ended;
+
+    expect(code).toBe(0);
+    expect(json).toMatchObject({ repeats: {}, deadLetters: 0 });
+    expect(project.notes("passed")).toEqual([0, 1, 2, 3]);
+    expect(project.notes("slow")).toEqual([0, 1, 2, 3]);
+  },
+);

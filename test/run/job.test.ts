@@ -1,4 +1,5 @@
 import { JobFailedError, job, run, start, TerminalError, task } from "millrace";
+import { pack } from "msgpackr/pack";
 import { expect, test } from "vitest";
 import { DEFINITION } from "../../src/definition/shape.ts";
 import { nodeEnv } from "../../src/env/node.ts";
@@ -494,4 +495,21 @@ test("tasks that got lost with a damaged frame fail the job; it does not wait fo
     code: "MR_JOB_FAILED",
     message: expect.stringMatching(/some have no result/),
   });
+});
+
+test("functions of the user's that pack with the same msgpackr leave the tasks as they are", async () => {
+  const packing = job("packing", {
+    *split(): Generator<[number, string]> {
+      for (let n = 0; n < 20; n++) yield [n, `task-${n}`];
+    },
+    process: (task) => task,
+    combine: (results) => [...results],
+    orderBy: ([n]) => {
+      pack([9, "WRONG-"]);
+      pack({ longer: "x".repeat(n * 50) });
+      return `k${n % 3}`;
+    },
+  });
+  const { result } = await run(packing);
+  expect(result).toEqual(Array.from({ length: 20 }, (_, n) => [n, `task-${n}`]));
 });

@@ -4,7 +4,14 @@ import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
 import { MemoryLog } from "../../src/streams/embedded/memory-log.ts";
 import { MESSAGE, STREAM_PROTOCOL_VERSION } from "../../src/streams/protocol.ts";
 import { encodeMessage } from "../../src/wire/message.ts";
-import { SECRET, type StreamBench, type StreamClient, streamBench, until } from "../support/stream-bench.ts";
+import {
+  type HeldItem,
+  SECRET,
+  type StreamBench,
+  type StreamClient,
+  streamBench,
+  until,
+} from "../support/stream-bench.ts";
 import { frameOf } from "../support/test-frames.ts";
 import { unaccounted } from "./ledger-model.ts";
 
@@ -411,6 +418,23 @@ describe("what a dead instance held", () => {
       expect(alone.held[0]).toMatchObject({ text: "item-0", mark: { kills: 1 } });
       expect(alone.begun).toBe(0);
       expect(bench.engine.counts().get("work")?.get("repeated:instance-died")).toBe(1);
+    });
+
+    test("is taken back by the instance when something keeps it from calling it: its death is not held against it", async () => {
+      const dead = await quick("w1");
+      dead.credit(10);
+      await source.append("work", names(1));
+      await until(() => dead.held.length === 1);
+      const [{ frame, place }] = dead.held as [HeldItem];
+      dead.connection.send(MESSAGE.unstarted, { ranges: [frame, place, place + 1] });
+      await bench.settled();
+      dead.die();
+      expect(await bench.verdict(dead)).toBe(1);
+      const alone = await suspectOf("s1");
+      alone.credit(1);
+      await until(() => alone.held.length === 1);
+      expect(alone.held[0]).toMatchObject({ text: "item-0", mark: { kills: 0 } });
+      expect(bench.engine.counts().get("work")?.get("repeated:instance-died")).toBeUndefined();
     });
 
     test("is not when it has something in hand, nor are several, nor is one for an instance that does not say so", async () => {

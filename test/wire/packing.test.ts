@@ -59,3 +59,20 @@ test("a large item does not make each value packed after it cost a large buffer"
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
   expect(kept.length).toBe(50);
 });
+
+test("where user code has filled msgpackr's buffer, what is packed aside does not cost a buffer each time", () => {
+  const filler = "f".repeat(100);
+  // Until little is left of its 8 KB.
+  for (let end = 0; end < 6_150; ) {
+    const { byteOffset, byteLength } = pack(filler);
+    end = byteOffset + byteLength;
+  }
+  const buffers = new Set(Array.from({ length: 200 }, () => bufferOf(packValue)));
+  expect(buffers.size).toBeLessThanOrEqual(2);
+});
+
+/** The buffer into which msgpackr writes after a value was packed aside. */
+function bufferOf(aside: typeof packValue): ArrayBufferLike {
+  aside({ head: 1 });
+  return pack(1).buffer;
+}

@@ -15,13 +15,21 @@ function refuse(what: string): never {
   throw new NotEncodable(what);
 }
 
-// n.b. extensions are global to msgpackr; without this one a promise would be stored as {}.
-addExtension({
-  Class: Promise as unknown as new () => Promise<unknown>,
-  type: 0x70,
-  pack: () => refuse("a promise"),
-  unpack: () => refuse("a promise"),
-} as never);
+/** What has nothing to be carried: without a word from us each would be stored as {}. */
+export const EMPTY_HANDED = new Map<unknown, string>([
+  [Promise, "a promise"],
+  [WeakMap, "a WeakMap"],
+  [WeakSet, "a WeakSet"],
+  [WeakRef, "a WeakRef"],
+]);
+
+// n.b. extensions are global to msgpackr.
+for (const [Class, what] of EMPTY_HANDED)
+  addExtension({ Class, type: 0x70, pack: () => refuse(what), unpack: () => refuse(what) } as never);
+
+// An object around a number, text or truth is carried as what it holds, as JSON has it.
+for (const Class of [Number, String, Boolean])
+  addExtension({ Class, write: (boxed: object) => boxed.valueOf() } as never);
 
 /** Blobs that the value being packed refers to. */
 let referred: string[] | undefined;

@@ -3,6 +3,7 @@ import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type BadRow, csv } from "../../src/index.ts";
+import { fieldReader } from "../../src/sources/csv-types.ts";
 import { readSource, withShortReads } from "../support/source-bench.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
@@ -170,4 +171,23 @@ test("an onBadRow that throws ends the source; mistakes in the options are told 
   expect(() => csv("x", { onBadRow: "ignore" as never })).toThrow(
     /onBadRow must be "fail", "skip" or a function/,
   );
+});
+
+test("a date is one of ISO 8601 and of the calendar, a number is decimal; anything else is a bad row, not another value", () => {
+  const date = fieldReader("date") as (text: string) => Date;
+  const number = fieldReader("number") as (text: string) => number;
+  for (const [text, expected] of [
+    ["2024-02-29", "2024-02-29T00:00:00.000Z"],
+    ["2026-11-28T09:30:00Z", "2026-11-28T09:30:00.000Z"],
+    ["2026-11-28 09:30:00.25+0200", "2026-11-28T07:30:00.250Z"],
+    [" 2026-11-28T09:30+05:30 ", "2026-11-28T04:00:00.000Z"],
+  ] as const)
+    expect([text, date(text).toISOString()]).toEqual([text, expected]);
+  expect(date("2026-11-28 09:30").getHours()).toBe(9);
+  const none = ["2023-02-29", "2020-04-31", "2020-13-01", "2020-01-00", "2026-11-28T25:00"];
+  for (const text of [...none, "Room 12", "order-7", "12", "11/28/2026"])
+    expect(() => date(text)).toThrow("is not a date as ISO 8601 has it");
+  for (const text of ["0x10", "0b1", "-0o7", "1,5", "twelve"])
+    expect(() => number(text)).toThrow("is not a number");
+  expect(["1e3", "-4.5", ".5", " 7 "].map(number)).toEqual([1_000, -4.5, 0.5, 7]);
 });

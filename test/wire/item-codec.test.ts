@@ -298,3 +298,9 @@ describe("bytes that are not items", () => {
     }
   });
 });
+
+test("an object around a number, a text or a truth travels as what it holds, wherever it stands", () => {
+  const boxed = [new Number(5), { n: new Number(-1.5), s: new String("text"), b: new Boolean(false) }];
+  expect(roundTrip(boxed)).toEqual([5, { n: -1.5, s: "text", b: false }]);
+  expect(roundTrip(new String("alone"))).toBe("alone");
+});

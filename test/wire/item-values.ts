@@ -74,4 +74,7 @@ export const unencodable: fc.Arbitrary<unknown> = fc.constantFrom<unknown>(
   () => 1,
   Symbol("s"),
   Promise.resolve(1),
+  new WeakMap(),
+  new WeakSet(),
+  new WeakRef({}),
 );

@@ -49,9 +49,10 @@ function latencyRow(name: string, share: number, floor: number, aim: number): Ro
     async measure(bench) {
       const { ours, theirs } = await measured(bench);
       const value = latencies.quantile(ours, share);
+      const peer = latencies.quantile(theirs, share);
       return {
         value,
-        text: `${value.toFixed(2)} ms; BullMQ ${latencies.quantile(theirs, share).toFixed(2)} ms`,
+        text: `${value.toFixed(2)} ms; BullMQ ${peer.toFixed(2)} ms (${(value / peer).toFixed(2)} of it)`,
       };
     },
   };

@@ -13,7 +13,7 @@ export const raw: Row = {
   aim: 0.8,
   format: (value) => value.toFixed(2),
   async measure(bench) {
-    const items = bench.quick ? 300_000 : 1_000_000;
+    const items = bench.quick ? 300_000 : 3_000_000;
     const limit = await inFolder(bench.folder, async (folder) => {
       const socket = join(folder, "s");
       const roles = await startRoles("rows/raw-roles.mjs", [

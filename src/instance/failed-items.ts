@@ -57,8 +57,8 @@ export class FailedItems {
 
   /** Whether it was decided before what becomes of the item: by the death of a process, or where it was placed. */
   isJudged(ref: ItemRef): boolean {
-    const mark = ref.range.markOf(ref.index);
     if (ref.range.refusalOf(ref.index) !== undefined) return true;
+    const mark = ref.range.markOf(ref.index);
     return mark !== undefined && (mark.timedOut === true || mark.kills >= KILLS_TO_DEAD_LETTER);
   }
 
@@ -144,25 +144,23 @@ export class FailedItems {
     }
     this.#parts.keys?.again(ref);
     this.#parts.onHook(1);
-    let isOver = false;
-    const end = (): void => {
-      if (isOver) return;
-      isOver = true;
-      limit.cancel();
+    const { timeoutMs } = node.settings;
+    const over = new AbortController();
+    // A hook that never settles must not keep the item: its time is that of a call.
+    const limit = this.#parts.env.timers.sleep(timeoutMs, over.signal).then(
+      () =>
+        scope.log.error(
+          { item: ref.range.frame.idOf(ref.index), timeoutMs },
+          "onFailed has not settled in the time of a call; its item is dead-lettered without it",
+        ),
+      () => undefined,
+    );
+    void Promise.race([Promise.resolve(told).catch(lament), limit]).then(() => {
+      over.abort();
       if (this.#parts.isCurrent(ref.range.epoch)) this.#bury(ref, error, reason);
       this.#parts.keys?.leave([ref]);
       this.#parts.onHook(-1);
-    };
-    // A hook that never settles must not keep the item: its time is that of a call.
-    const { timeoutMs } = node.settings;
-    const limit = this.#parts.env.timers.after(timeoutMs, () => {
-      scope.log.error(
-        { item: ref.range.frame.idOf(ref.index), timeoutMs },
-        "onFailed has not settled in the time of a call; its item is dead-lettered without it",
-      );
-      end();
     });
-    void Promise.resolve(told).catch(lament).then(end);
   }
 
   #bury(ref: ItemRef, error: Error, reason: DeadReason): void {

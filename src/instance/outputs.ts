@@ -1,5 +1,5 @@
 import type { Env } from "../env/env.ts";
-import { ensureError, errorInfo, StageError } from "../errors.ts";
+import { errorInfo, StageError } from "../errors.ts";
 import type { ItemMeta } from "../wire/frame.ts";
 import { ItemEncoder, notEncodableWithin } from "../wire/item-codec.ts";
 import type { Target } from "./edges.ts";
@@ -98,12 +98,12 @@ export class Outputs {
 
   /**
    * As {@link place}, where nobody could take the output back: an edge whose functions throw gets it as an item that has
-   * failed. Gives the first error. Throws EncodingError.
+   * failed. Tells whether there was one. Throws EncodingError.
    */
-  placeAnyhow(output: unknown): Error | undefined {
+  placeAnyhow(output: unknown): boolean {
     const frames: number[] = [];
     const metas: (ItemMeta | undefined)[] = [];
-    let first: Error | undefined;
+    let isRefused = false;
     for (const [number, target] of this.#targets.entries()) {
       try {
         if (!holds(target, output)) continue;
@@ -111,13 +111,13 @@ export class Outputs {
         frames.push(this.#frames.numberOf(number, lane));
         metas.push(meta);
       } catch (error) {
-        first ??= ensureError(error);
+        isRefused = true;
         frames.push(this.#frames.numberOf(number, 0));
         metas.push({ refused: errorInfo(error) });
       }
     }
     if (frames.length > 0) this.#add(frames, this.#encoder.encode(output), this.#encoder.blobs, metas);
-    return first;
+    return isRefused;
   }
 
   /** Places the result of a task, for combine; an error names the result, not what it travels in. */

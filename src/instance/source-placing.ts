@@ -29,8 +29,7 @@ export class SourcePlacing {
     } catch (error) {
       // What cannot be stored cannot be a dead letter.
       if (error instanceof EncodingError || this.#refusedInARow >= MAX_REFUSED_IN_A_ROW) throw error;
-      const refusal = this.#outputs.placeAnyhow(item);
-      this.#refusedInARow = refusal === undefined ? 0 : this.#refusedInARow + 1;
+      this.#refusedInARow = this.#outputs.placeAnyhow(item) ? this.#refusedInARow + 1 : 0;
     }
   }
 }

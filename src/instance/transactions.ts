@@ -2,6 +2,7 @@ import type { StreamConnection } from "../streams/connection.ts";
 import type { CountDelta, FailedAttempts, Outcome } from "../streams/contract.ts";
 import { streamOf } from "../streams/lanes.ts";
 import { MESSAGE, type TransactHead } from "../streams/protocol.ts";
+import { bytesOf } from "../wire/bytes-of.ts";
 import { packValue } from "../wire/packing.ts";
 import type { ReadyFrame } from "./open-frames.ts";
 
@@ -167,8 +168,7 @@ export class Transactions {
       ...(attempts.length > 0 ? { attempts } : {}),
       ...(this.#blobs.size > 0 ? { blobs: [...this.#blobs] } : {}),
     };
-    let bytes = 256;
-    for (const blob of blobs) bytes += blob.byteLength;
+    const bytes = 256 + bytesOf(blobs);
     this.#unconfirmed.set(n, { head, blobs, bytes, items });
     this.#unconfirmedItems += items;
     this.#unconfirmedBytes += bytes;

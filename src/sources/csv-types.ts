@@ -39,7 +39,7 @@ const READERS: Readonly<Record<Exclude<CsvType, FieldReader>, FieldReader | unde
 };
 
 const ISO_DATE =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ]([01]\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/i;
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](?:[01]\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/i;
 
 /**
  * A date of ISO 8601, with or without a time; without a zone a time is local, a date alone UTC, as in `Date`. Undefined when it is

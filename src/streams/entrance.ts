@@ -1,3 +1,4 @@
+import { bytesOf } from "../wire/bytes-of.ts";
 import { encodeMessage, type Message } from "../wire/message.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import { HandOver } from "./hand-over.ts";
@@ -50,8 +51,7 @@ export class Entrance {
       void go();
       return;
     }
-    let bytes = 0;
-    for (const blob of blobs) bytes += blob.byteLength;
+    const bytes = bytesOf(blobs);
     if (!isSender(hello)) {
       this.handOver?.pass(peer, head as TransactHead, bytes, () => {
         disk.expect(bytes);

@@ -39,7 +39,7 @@ const PATIENCE_MS = 30_000;
  *    what the streams process knows as durable is not: transactions are numbered, and the number of the last is stored
  *    with it under the pusher's name.
  * U3 Pushes are stored in the order of their calls.
- * U4 What is pushed in one turn of the event loop is stored together: a push costs no promise of its own, and nothing
+ * U4 What is pushed in one turn of the event loop - after a pause, in one piece of code - is stored together: a push costs no promise of its own, and nothing
  *    holds its items once they are encoded.
  */
 export class Pusher {

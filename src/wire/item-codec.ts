@@ -2,7 +2,7 @@ import type { Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 import { describeValue, EncodingError, ensureError, type MillraceError } from "../errors.ts";
 import {
-  EMPTY_HANDED,
+  emptyHanded,
   forgetBlobs,
   newPackr,
   OPTIONS,
@@ -212,9 +212,8 @@ function findUnencodable(root: unknown): { path: string; what: string } | undefi
     if (typeof value === "function") return { path, what: `a function (${value.name || "anonymous"})` };
     if (typeof value === "symbol") return { path, what: `a symbol (${String(value)})` };
     if (typeof value !== "object" || value === null) return undefined;
-    if (value instanceof Promise) return { path, what: "a promise (was an await forgotten?)" };
-    const emptyHanded = [...EMPTY_HANDED].find(([Class]) => value instanceof (Class as typeof WeakMap));
-    if (emptyHanded !== undefined) return { path, what: emptyHanded[1] };
+    const what = emptyHanded(value);
+    if (what !== undefined) return { path, what };
     if (onPath.has(value)) return { path, what: "a circular reference" };
     if (depth > MAX_DEPTH) return { path, what: `nesting deeper than ${MAX_DEPTH}` };
     if (ArrayBuffer.isView(value) || value instanceof Date) return undefined;

@@ -16,12 +16,17 @@ function refuse(what: string): never {
 }
 
 /** What has nothing to be carried: without a word from us each would be stored as {}. */
-export const EMPTY_HANDED = new Map<unknown, string>([
-  [Promise, "a promise"],
+const EMPTY_HANDED = [
+  [Promise, "a promise (was an await forgotten?)"],
   [WeakMap, "a WeakMap"],
   [WeakSet, "a WeakSet"],
   [WeakRef, "a WeakRef"],
-]);
+] as const;
+
+/** What a value is called that has nothing to be carried; undefined for any other. */
+export function emptyHanded(value: object): string | undefined {
+  return EMPTY_HANDED.find(([Class]) => value instanceof Class)?.[1];
+}
 
 // n.b. extensions are global to msgpackr.
 for (const [Class, what] of EMPTY_HANDED)

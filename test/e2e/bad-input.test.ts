@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
-import { expect, onTestFinished, test } from "vitest";
+import { existsSync } from "node:fs";
+import { expect, test } from "vitest";
 import { cliProject, unsettled } from "../support/cli-project.ts";
 import type { CliResult } from "../support/run-cli.ts";
+import { mountSmallDisk } from "../support/small-disk.ts";
 
 const LIMIT = { timeout: 150_000 };
 
@@ -155,8 +156,7 @@ test("a data directory that is not ours, a file, read-only or in use is left alo
   const inData = (data: string) =>
     project.millrace(["run", "good.ts", "--json", "--data", project.path(data)]);
   const readOnly = project.path("read-only");
-  mkdirSync(readOnly);
-  mountTmpfs(readOnly, "ro,size=1m");
+  mountSmallDisk(readOnly, "ro,size=1m");
   const [precious, file, below, locked] = await Promise.all([
     inData("precious"),
     inData("a-file"),
@@ -225,8 +225,7 @@ test(
       export default p;
     `,
     });
-    mkdirSync(project.data);
-    mountTmpfs(project.data, "size=16m");
+    mountSmallDisk(project.data, "size=16m");
     // All of the disk may be used: no watch is kept that would hold the source back before.
     const full = await project.run("full.ts", ["--keep-free", "0"]);
     expect({ code: full.code, stderr: full.stderr }).toEqual({
@@ -245,11 +244,3 @@ test(
     expect(project.notes().length - 3_000).toBeLessThanOrEqual(400);
   },
 );
-
-/** A small disk of its own, unmounted when the test is over. The tests run as root: they may, and modes would not stop them. */
-function mountTmpfs(path: string, options: string): void {
-  execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", path]);
-  onTestFinished(() => {
-    execFileSync("umount", ["-l", path]);
-  });
-}

@@ -1,19 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { expect, onTestFinished, test } from "vitest";
+import { existsSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
 import { cliProject, unsettled } from "../support/cli-project.ts";
 import { freePort } from "../support/free-port.ts";
+import { mountSmallDisk } from "../support/small-disk.ts";
 
 const ITEMS = 1_500;
-
-/** A small disk, unmounted when the test is over. */
-function mountDisk(path: string, size: string): void {
-  mkdirSync(path);
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
-  onTestFinished(() => {
-    execFileSync("umount", ["-l", path]);
-  });
-}
 
 test("a disk that is low holds back sources and pushes while stored items go on, and the run ends by itself", {
   timeout: 120_000,
@@ -37,7 +28,7 @@ test("a disk that is low holds back sources and pushes while stored items go on,
     `,
   });
   // The store would need 22 MB, were all of it there at once.
-  mountDisk(project.data, "12m");
+  mountSmallDisk(project.data, "size=12m");
   const post = (n: number): Promise<Response> =>
     fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: JSON.stringify({ n }) });
   const running = project.start("low.ts");
@@ -90,7 +81,7 @@ test("with a stage between a fast feed and a slower sink what is on its way goes
     `,
   });
   // Each of the two streams would need well over 100 MB.
-  mountDisk(project.data, "48m");
+  mountSmallDisk(project.data, "size=48m");
   const { code, json, stderr } = await project.start("three.ts").ended;
 
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("the disk is low") });

@@ -85,7 +85,7 @@ test("an edge that throws for all that comes ends the run instead of making dead
     const feed = p.source("feed", (ctx) => (function* () {
       for (let n = (ctx.resume as number | undefined) ?? 0; n < 1_000; n++) { yield n; ctx.checkpoint(n + 1); }
     })(), { retry: { attempts: 2, backoff: { initialMs: 5 } } });
-    feed.to(p.sink("out", (n: number) => note(n)), { when: (n: any) => ${when} });
+    feed.to(p.sink("out", (n: number) => note(n)), { when: (n) => ${when} });
     export default p;
   `;
   const project = cliProject({ "always.ts": module("n.not.there") });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { nodeEnv } from "../../src/env/node.ts";
-import type { Consumer } from "../../src/streams/consumer.ts";
+import { type Consumer, newConsumer } from "../../src/streams/consumer.ts";
 import { type Mark, NOTHING } from "../../src/streams/contract.ts";
 import { Dispatcher } from "../../src/streams/dispatcher.ts";
 import { EmbeddedEngine } from "../../src/streams/embedded/embedded-engine.ts";
@@ -10,21 +10,18 @@ import { frameOf, textsOf } from "../support/test-frames.ts";
 const death = (kills: number): Mark => ({ kills, last: "signal SIGABRT", at: 1 });
 
 function consumer(role: Consumer["role"], texts: string[], marks: Mark[]): Consumer {
-  return {
+  const taker = newConsumer({
     instance: role,
     role,
-    credit: 10,
-    isLeaving: false,
-    claims: new Map(),
-    started: new Map(),
-    handed: 0,
     passesOn: [],
     callsAtOnce: false,
     deliver: (ranges, frames) => {
       for (const frame of frames) texts.push(...textsOf(frame));
       for (const { m } of ranges) marks.push(...(m ?? []).map(([, mark]) => mark));
     },
-  };
+  });
+  taker.credit = 10;
+  return taker;
 }
 
 /** Three items of which the second has been charged with two deaths and the third with a time-out. */

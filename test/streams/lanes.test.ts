@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Consumer } from "../../src/streams/consumer.ts";
+import { type Consumer, newConsumer } from "../../src/streams/consumer.ts";
 import { Lane } from "../../src/streams/lane.ts";
 import { LaneOwners } from "../../src/streams/lane-owners.ts";
 import {
@@ -57,18 +57,13 @@ describe("the names of lanes", () => {
 });
 
 function consumer(instance: string): Consumer {
-  return {
+  return newConsumer({
     instance,
     role: "worker",
-    credit: 0,
-    isLeaving: false,
     passesOn: [],
     callsAtOnce: false,
-    claims: new Map(),
-    started: new Map(),
-    handed: 0,
     deliver: () => undefined,
-  };
+  });
 }
 
 describe("the owners of lanes", () => {

@@ -213,6 +213,7 @@ export class CommitLog {
 }
 
 /** It settles and counts, and nothing is put out or recorded: nobody is held up by it, and lost it is one delivery more. */
-function isPatient({ a, q, l, r, m, b, v }: EntryHead): boolean {
-  return [a, q, l, r, m, b, v].every((part) => part === undefined);
+function isPatient(head: EntryHead): boolean {
+  for (const part in head) if (part !== "s" && part !== "c") return false;
+  return true;
 }

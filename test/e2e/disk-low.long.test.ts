@@ -80,9 +80,10 @@ test("with a stage between a fast feed and a slower sink what is on its way goes
       export default p;
     `,
   });
-  // Each of the two streams would need well over 100 MB.
-  mountSmallDisk(project.data, "size=48m");
-  const { code, json, stderr } = await project.start("three.ts").ended;
+  // Each of the two streams would need well over 100 MB. What is to stay free is more than all that may be on its way
+  // (8 MB from each process), as the 256 MB of a larger disk are: the 5 % of one as small as this would not be.
+  mountSmallDisk(project.data, "size=64m");
+  const { code, json, stderr } = await project.start("three.ts", ["--keep-free", "20MB"]).ended;
 
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("the disk is low") });
   expect(stderr).not.toContain("MR_DISK_FULL");
